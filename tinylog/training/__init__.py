@@ -1,0 +1,1 @@
+"""The only place for scipy and fasttext; nothing else imports it."""
