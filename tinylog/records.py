@@ -39,6 +39,7 @@ class Events(NamedTuple):
     times: np.ndarray | None  # (N,) float64 seconds since 1970, NaN where a line has none
     labels: np.ndarray | None  # (N,) int8, 1 is anomalous; None: the log does not say
     file: str | None
+    rarity: np.ndarray | None = None  # (N,) float32, see Model.rarity: the lower, the stranger; None: nobody asks
 
 
 @dataclass(frozen=True)

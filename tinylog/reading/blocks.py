@@ -1,0 +1,126 @@
+"""A stream of bytes as blocks of whole lines, in bounded memory.
+
+A block is what one `read1` returns, cut behind its last newline: a live pipe gives a line at once, a file gives a
+mebibyte. So batching needs no timer and adds no delay. The unfinished line waits for the next read.
+"""
+from __future__ import annotations
+
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import InputError
+from ..records import Block
+
+NEWLINE = 10
+
+
+def open_log(path: str) -> BinaryIO:
+    """The bytes of a file, `.gz` and `.xz` unpacked; `-` is standard input. InputError where it cannot be opened."""
+    if path == "-":
+        return sys.stdin.buffer
+    try:
+        if path.endswith(".gz"):
+            import gzip
+            return gzip.open(path)
+        if path.endswith(".xz"):
+            import lzma
+            return lzma.open(path)
+        return open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def read_whole(path: str) -> bytes:
+    """All bytes of a file that is meant to fit into memory (labels, templates). InputError where it cannot be read."""
+    with open_log(path) as stream:
+        return b"".join(_chunks(stream, path, 1 << 20))
+
+
+def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_line: int = 1 << 16,
+           dropped: Counter[str] | None = None) -> Iterator[Block]:
+    """The stream as blocks of whole lines; `file` is its name (None: standard input).
+
+    CRLF becomes LF, a last line without newline gets one, any other byte stays. A line keeps its first `max_line` bytes
+    (a carriage return counts); what is cut off is counted in `dropped["cut_lines"]` and `dropped["cut_bytes"]`.
+    Raises InputError where the stream breaks off (a damaged archive, a failing disk).
+    """
+    dropped = Counter() if dropped is None else dropped
+    tail = bytearray()  # the unfinished line, at most max_line bytes of it
+    overflow = 0  # bytes of the unfinished line that are already gone
+    line_no = 1
+    for chunk in _chunks(stream, file, size):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            first = chunk.index(b"\n")
+            kept = first if not overflow else 0  # a line that is too long already takes no more
+            overflow += first - kept
+            data = _cut(b"%b%b%b" % (tail, chunk[:kept], chunk[first:end]), max_line, overflow, dropped)
+            yield Block(data, line_no, file)
+            line_no += data.count(b"\n")
+            tail.clear()
+            overflow = 0
+        room = max_line - len(tail)
+        overflow += max(len(chunk) - end - room, 0)
+        tail += chunk[end:end + room]
+    if tail:
+        yield Block(_cut(b"%b\n" % tail, max_line, overflow, dropped), line_no, file)
+
+
+def look_ahead(stream: BinaryIO, file: str | None = None, size: int = 1 << 20) -> tuple[list[bytes], BinaryIO]:
+    """The whole lines that one read gives, to sniff at, and a stream that still has them. A live pipe is not waited for
+    once it gave one line."""
+    head = b""
+    for chunk in _chunks(stream, file, size):
+        head += chunk
+        if b"\n" in chunk or len(head) >= size:
+            break
+    whole = head[:head.rfind(b"\n") + 1] or head
+    return whole.splitlines(), _Again(head, stream)
+
+
+class _Again:
+    """A stream whose first bytes were read already and are given again."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head, self._stream = head, stream
+
+    def read1(self, size: int) -> bytes:
+        given, self._head = self._head[:size], self._head[size:]
+        return given or self._stream.read1(size)
+
+
+def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> bytes:
+    """Lines no longer than max_line, CRLF as LF. `overflow` bytes of the first line were cut before."""
+    lengths = _line_lengths(data) if len(data) > max_line else np.zeros(1, np.int64)
+    long = int((lengths > max_line).sum())
+    if long:
+        dropped["cut_bytes"] += int((lengths - max_line).clip(0).sum())
+        data = b"".join(line[:max_line] + b"\n" for line in data.split(b"\n")[:-1])
+    if long or overflow:
+        dropped["cut_bytes"] += overflow
+        dropped["cut_lines"] += long + (overflow > 0)
+    return data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+
+
+def _line_lengths(data: bytes) -> np.ndarray:
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE)
+    return np.diff(ends, prepend=-1) - 1
+
+
+def _chunks(stream: BinaryIO, file: str | None, size: int) -> Iterator[bytes]:
+    try:
+        while chunk := stream.read1(size):
+            yield chunk
+    except _damage() as error:
+        raise InputError(f"{file or 'standard input'}: cannot be read to its end ({error})") from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading can raise; lzma's own error only where lzma is loaded."""
+    lzma = sys.modules.get("lzma")
+    return (OSError, EOFError, zlib.error) + ((lzma.LZMAError,) if lzma else ())

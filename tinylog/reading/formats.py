@@ -1,0 +1,168 @@
+r"""The header of a log line, as a table: where its time, host and component stand, and where its content begins.
+
+The parser works on canonical lines, in which every run of digits is one "0". So that a header is found there exactly
+where it is found on the original line, digits are written `\d+` (or `\d` inside a class), never with a count, and no
+pattern ends or splits inside a run of digits. Then `content_of(canonical(line)) == canonical(content(line))`.
+
+`lead` is the part of the header that holds label and time: enough, and much quicker, for those two columns.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import ConfigError
+from .timestamps import seconds
+
+_TIME = rb"\d+:\d+:\d+(?:[.,]\d+)?"
+_STAMP = rb"(?P<time>\d+-\d+-\d+ " + _TIME + rb") "
+_RFC3339 = rb"\d+-\d+-\d+[T ]" + _TIME + rb"(?:Z|[+-]\d+(?::\d+)?)?"
+_MONTH_DAY = rb"[A-Z][a-z][a-z] +\d+ " + _TIME
+_TRUTH = rb"(?P<label>\S+) (?P<time>\d+) \d+\.\d+\.\d+ "
+# "sshd(pam_unix)[19939]: ", "Google Chrome[12] (address): ", "syslogd 1.4.1: ", or no tag at all
+_TAG = (rb"(?:(?P<process>\S[^:\[\]]*?(?=\[\d+\])|[^\s:\[\]]+(?: [\d.]+)?(?=:))"
+        rb"(?:\[(?P<pid>\d+)\](?: \([^()]*\))?)?: ?)?")
+_SYSLOG = (rb"(?:<\d+>)?(?P<time>" + _MONTH_DAY + rb"|" + _RFC3339 + rb") ", rb"(?P<host>\S+) +" + _TAG)
+_CLUSTER = rb"(?:(?P<host>\S+) " + _MONTH_DAY + rb" \S+ " + _TAG + rb")?"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the lines of one kind of log begin. Patterns are compiled when first needed: start-up time counts."""
+
+    name: str
+    lead_text: bytes  # groups of the header: label time host process pid level component
+    rest_text: bytes = b""
+    time: str | None = None  # layout of timestamps.py
+    session_text: bytes | None = None
+    stream: tuple[str, ...] = ()  # groups by which windows of lines are cut; none: the whole log is one stream
+
+    @cached_property
+    def lead(self) -> re.Pattern[bytes]:
+        return re.compile(self.lead_text)
+
+    @cached_property
+    def header(self) -> re.Pattern[bytes]:
+        return re.compile(self.lead_text + self.rest_text)
+
+    @cached_property
+    def session(self) -> re.Pattern[bytes] | None:
+        """What a session key looks like, anywhere in a line."""
+        return re.compile(self.session_text) if self.session_text else None
+
+    @cached_property
+    def _canonical(self) -> re.Pattern[bytes]:
+        return re.compile(re.sub(rb"\\d\+?", b"0", self.lead_text + self.rest_text))
+
+    def content_of(self, canonical_line: bytes) -> bytes:
+        """What follows the header of a canonical line; all of it where there is no header."""
+        match = self._canonical.match(canonical_line)
+        return canonical_line[match.end():] if match else canonical_line
+
+    def content(self, line: bytes) -> bytes:
+        """What follows the header of an original line; all of it where there is no header."""
+        match = self.header.match(line)
+        return line[match.end():] if match else line
+
+    def columns(self, lines: Sequence[bytes], names: Sequence[str]) -> dict[str, list[bytes | None]]:
+        """Header fields, each a list as long as `lines`; None where a line (or the format) has no such field."""
+        known = [name for name in names if name in self.header.groupindex]
+        matches = [self.header.match(line) for line in lines] if known else []
+        columns: dict[str, list[bytes | None]] = {name: [None] * len(lines) for name in names}
+        return columns | {name: [match and match[name] for match in matches] for name in known}
+
+    def times(self, lines: Sequence[bytes], year: int | None = None) -> np.ndarray | None:
+        """(N,) float64 seconds since 1970, NaN where a line has no time; None where the format has none."""
+        if self.time is None:
+            return None
+        found = next((match for match in map(self.lead.match, lines) if match and match["time"]), None)
+        width = found.end() if found else 0
+        # Most lines of a block share a few beginnings: each is read once. A line whose header is longer or shorter
+        # than the first one's does not match to the very end, and is read by itself.
+        heads = [line[:width] for line in lines]
+        known = {head: self._seconds(head, year, width) for head in set(heads)}
+        if None in known.values():
+            return np.array([self._seconds(line, year) if known[head] is None else known[head]
+                             for head, line in zip(heads, lines)], np.float64)
+        return np.fromiter(map(known.__getitem__, heads), np.float64, len(heads))
+
+    def _seconds(self, text: bytes, year: int | None, width: int | None = None) -> float | None:
+        match = self.lead.match(text)
+        if width is not None and (match is None or match.end() != width or not width):
+            return None
+        return seconds(match["time"], self.time, year) if match and match["time"] else np.nan
+
+    def labels(self, lines: Sequence[bytes]) -> np.ndarray | None:
+        """(N,) int8, 1 where the label column says anything but "-"; None where the format has no such column."""
+        if "label" not in self.lead.groupindex:
+            return None
+        match = self.lead.match
+        alert = [not line.startswith(b"- ") and (found := match(line)) is not None and found["label"] != b"-"
+                 for line in lines]
+        return np.array(alert, np.int8)
+
+    def streams(self, lines: Sequence[bytes]) -> list[tuple[bytes, ...]] | None:
+        """To which stream each line belongs, as one key in a tuple; None where the log is one stream."""
+        if not self.stream:
+            return None
+        columns = self.columns(lines, self.stream)
+        parts = zip(*(columns[name] for name in self.stream))
+        return [(b" ".join(part or b"" for part in line),) for line in parts]
+
+
+def session_keys(lines: Sequence[bytes], pattern: re.Pattern[bytes]) -> list[tuple[bytes, ...]]:
+    """The distinct session keys of each line, in order of their first occurrence; () where there is none."""
+    find = pattern.findall
+    return [tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found)) for found in map(find, lines)]
+
+
+def session_pattern(text: str) -> re.Pattern[bytes]:
+    """The pattern of `--session`: the whole match is the key, or its only group. ConfigError where it is none."""
+    try:
+        pattern = re.compile(text.encode())
+    except re.error as error:
+        raise ConfigError(f"session pattern {text!r} is not a regular expression: {error}") from error
+    if pattern.groups > 1:
+        raise ConfigError(f"session pattern {text!r} has {pattern.groups} groups; one group, or none, marks the key "
+                          "(write the others as (?:...))")
+    if pattern.search(b""):
+        raise ConfigError(f"session pattern {text!r} is found in an empty line; a key needs at least one character")
+    return pattern
+
+
+def format_named(name: str) -> Format:
+    """A format by name. ConfigError, listing all names, where there is none of that name."""
+    if name.lower() not in FORMATS:
+        raise ConfigError(f"format {name!r} is not known; known are {', '.join(FORMATS)}")
+    return FORMATS[name.lower()]
+
+
+FORMATS: dict[str, Format] = {form.name: form for form in (
+    Format("hdfs", rb"(?P<time>\d+ \d+) ", rb"(?P<pid>\d+) (?P<level>[A-Z]+) (?P<component>[^\s:]+): ?",
+           time="compact", session_text=rb"blk_-?\d+"),
+    Format("bgl", _TRUTH, rb"(?:(?P<host>\S+) \d+-\d+-\d+-\d+\.\d+\.\d+\.\d+ \S+"
+           rb"(?: (?:RAS|NULL)(?: (?P<component>[A-Z_]+)(?= |$)"
+           rb"(?: (?P<level>INFO|WARNING|ERROR|SEVERE|FATAL|FAILURE)(?= |$))?)?)? ?)?", time="epoch"),
+    Format("thunderbird", _TRUTH, _CLUSTER, time="epoch"),
+    Format("spirit", _TRUTH, _CLUSTER, time="epoch"),
+    Format("openstack", rb"(?:\S+ )?" + _STAMP, rb"(?P<pid>\d+) (?P<level>[A-Z]+) (?P<component>\S+) "
+           rb"(?:\[(?:req-[^\]]*|-)\] )?", time="iso", session_text=rb"\[instance: ([0-9a-f-]{36})\]"),
+    Format("zookeeper", _STAMP, rb"- (?P<level>[A-Z]+) +\[(?P<component>.*?)@\d+\] - ", time="iso"),
+    Format("hadoop", _STAMP, rb"(?P<level>[A-Z]+) +\[(?P<process>.*?)\] (?P<component>[^\s:]+): ?", time="iso"),
+    Format("logback", rb"(?:- )?" + _STAMP, rb"\[(?P<process>.*?)\] (?P<level>[A-Z]+) +(?P<component>\S+) - ",
+           time="iso"),
+    Format("apache", rb"\[(?P<time>[A-Z][a-z]+ [A-Z][a-z]+ +\d+ " + _TIME + rb" \d+)\] ",
+           rb"\[(?P<level>[^\]]*)\] (?:\[pid [^\]]*\] )?", time="asctime"),
+    Format("proxifier", rb"\[(?P<time>\d+\.\d+ \d+:\d+:\d+)\] ", rb"(?P<process>.+?) - ", time="dotted",
+           stream=("process",)),
+    Format("hpc", rb"\d+ (?P<host>\S+) (?P<component>\S+) \S+ (?P<time>\d+) ", rb"-?\d+ ?", time="epoch",
+           stream=("host",)),
+    Format("mac", *_SYSLOG, time="rfc3164|iso"),  # its host name changes with the network, so it is one stream
+    Format("syslog", *_SYSLOG, time="rfc3164|iso", stream=("host",)),
+    Format("plain", rb"(?:(?P<time>" + _RFC3339 + rb")\s+)?", time="iso"),
+    Format("ids", rb""),  # event-id sequences, read by ids.py
+)}

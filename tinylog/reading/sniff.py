@@ -1,0 +1,46 @@
+"""Which format a log has, from its first lines: the one whose header most of them have, the most special one first."""
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from . import ids
+from .formats import FORMATS, Format
+
+ENOUGH = 0.5  # share of the lines that must have the header
+# Formats whose header is, or contains, that of another one are told apart by what only their systems write.
+_HINTS = {
+    "bgl": re.compile(rb" \d{4}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+ "),
+    "spirit": re.compile(rb" s(?:n\d+|admin\d*)/"),
+    "mac": re.compile(rb"com\.apple\.|kernel\[0\]"),
+}
+_ID_ROW = re.compile(rb"(?:[^,\"]*,)?[ \t]*\d+(?:[ \t]+\d+)*[ \t]*(?:,[ \t]*(?:[01]|normal|anomaly))?\s*", re.I)
+_BY_HEADER = ("hdfs", "bgl", "spirit", "thunderbird", "openstack", "zookeeper", "hadoop", "logback", "apache",
+              "proxifier", "hpc", "mac", "syslog")
+
+
+def sniff(lines: Sequence[bytes]) -> Format:
+    """The format of a log that begins with these lines; `plain` where none fits most of them."""
+    filled = [line for line in lines if line.strip()]
+    if filled and (ids.is_header(filled[0]) or _share_of(_ID_ROW.fullmatch, filled) >= ENOUGH):
+        return FORMATS["ids"]
+    shares = {name: share(FORMATS[name], filled) for name in _BY_HEADER
+              if name not in _HINTS or any(map(_HINTS[name].search, filled))}
+    best = max(shares, key=shares.__getitem__)  # of equals, the first
+    return FORMATS[best] if shares[best] >= ENOUGH else FORMATS["plain"]
+
+
+def share(form: Format, lines: Sequence[bytes]) -> float:
+    """Which share of the lines (blank ones aside) is in this format: header found, time a time. Any line is plain."""
+    filled = [line for line in lines if line.strip()]
+    if form.name == "plain":
+        return float(bool(filled))
+    if form.name == "ids":
+        return _share_of(lambda line: ids.is_header(line) or _ID_ROW.fullmatch(line), filled)
+    times = form.times(filled)
+    fits = [time == time and form.header.match(line) is not None for line, time in zip(filled, times)]
+    return sum(fits) / max(len(filled), 1)
+
+
+def _share_of(fits, lines: Sequence[bytes]) -> float:
+    return sum(fits(line) is not None for line in lines) / max(len(lines), 1)

@@ -1,0 +1,81 @@
+"""The time of a line: text of a known layout to seconds since 1970.
+
+All times are taken as UTC unless the text names a zone. RFC 3164 and Proxifier write no year: the caller's, or else the
+current one, or the one before where the date would lie more than a day ahead.
+"""
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timedelta, timezone
+from functools import cache, lru_cache
+
+_CLOCK = rb"([01]\d|2[0-3]):([0-5]\d):([0-6]\d(?:[.,]\d+)?)"  # 60 is a leap second
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+
+# Groups: date, hour, minute, second, and perhaps zone or year; or the epoch alone.
+LAYOUTS = {
+    "epoch": rb"(\d{9,11})",  # 1117838570
+    "compact": rb"(\d{6}) " + _CLOCK.replace(rb":(", rb"("),  # 081109 203530
+    "iso": rb"(\d{4}-\d\d-\d\d)[T ]" + _CLOCK + rb"(Z|[+-]\d\d(?::?\d\d)?)?",  # also RFC 3339
+    "rfc3164": rb"([A-Z][a-z]{2} +\d\d?) " + _CLOCK,  # Jun  9 06:06:20
+    "asctime": rb"[A-Z][a-z]{2} ([A-Z][a-z]{2} +\d\d?) " + _CLOCK + rb" (\d{4})",  # Apache
+    "dotted": rb"(\d\d\.\d\d) " + _CLOCK,  # 10.30 16:49:06
+}
+
+
+@lru_cache(maxsize=1024)
+def seconds(text: bytes, layout: str, year: int | None = None) -> float:
+    """Seconds since 1970 of a time text; NaN where it is no time of that layout ("rfc3164|iso": of either).
+
+    `year` is for the layouts that have none.
+    """
+    for name in layout.split("|"):
+        match = _layout(name).fullmatch(text)
+        if match:
+            return _seconds(match.groups(), year)
+    return math.nan
+
+
+@cache
+def _layout(name: str) -> re.Pattern[bytes]:
+    return re.compile(LAYOUTS[name])
+
+
+def _seconds(parts: tuple[bytes, ...], year: int | None) -> float:
+    if len(parts) == 1:
+        return float(parts[0])
+    date, hour, minute, second, *last = parts
+    zone = None
+    if last and last[0]:
+        year, zone = (int(last[0]), None) if last[0].isdigit() else (year, last[0])
+    within = 3600 * int(hour) + 60 * int(minute) + float(second.replace(b",", b".") if len(second) > 2 else second)
+    return _midnight(date, year) + within - (_ahead(zone) if zone else 0)
+
+
+@lru_cache(maxsize=256)
+def _midnight(date: bytes, year: int | None) -> float:
+    """Seconds since 1970 when a day of UTC began; NaN where there is no such day."""
+    if date[:1].isalpha():
+        month, day = 1 + _MONTHS.index(date[:3]) if date[:3] in _MONTHS else 0, int(date[3:])
+    elif b"." in date:
+        month, day = int(date[:2]), int(date[3:])
+    elif b"-" in date:
+        year, month, day = (int(part) for part in date.split(b"-"))
+    else:
+        year, month, day = 2000 + int(date[:2]), int(date[2:4]), int(date[4:])
+    now = datetime.now(timezone.utc)
+    try:
+        midnight = datetime(now.year if year is None else year, month, day, tzinfo=timezone.utc)
+        if year is None and midnight > now + timedelta(days=1):
+            midnight = midnight.replace(year=now.year - 1)
+    except ValueError:
+        return math.nan
+    return midnight.timestamp()
+
+
+def _ahead(zone: bytes) -> int:
+    """Seconds that a zone is ahead of UTC: b"+02:00" is 7200."""
+    digits = zone[1:].replace(b":", b"")
+    ahead = 3600 * int(digits[:2] or b"0") + 60 * int(digits[2:] or b"0")
+    return -ahead if zone[:1] == b"-" else ahead

@@ -1,0 +1,62 @@
+"""Event ids to windows: by session key or by number of lines, each window closed once."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import ConfigError
+from ..records import Events
+
+if TYPE_CHECKING:
+    from .sessions import Session
+
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """How a log is cut into windows. All values are JSON values; `from_json(spec.to_json()) == spec`."""
+
+    kind: str = "lines"  # "session": by key, the last `size` events of each; "lines": every `size` lines
+    size: int = 50
+    timeout: float = DAY  # seconds of log time after which a session without lines is over
+    session: str | None = None  # regular expression of the key, where the user or the format has one
+    stream: tuple[str, ...] = ()  # header groups by which windows of lines are cut apart
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("session", "lines"):
+            raise ConfigError(f"window kind {self.kind!r} is not known; known are session, lines")
+        if self.size < 1 or not self.timeout > 0:
+            raise ConfigError(f"window size {self.size} and session timeout {self.timeout} must both be above 0")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"stream": list(self.stream)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> WindowSpec:
+        """ConfigError where a value names nothing that exists."""
+        try:
+            return cls(**(values | {"stream": tuple(values.get("stream", ()))}))
+        except TypeError as error:
+            raise ConfigError(f"window {values!r} is not a window specification ({error})") from error
+
+
+class Windower(Protocol):
+    """What cuts events into sessions. The sessions depend on the lines alone, not on how those are cut into blocks."""
+
+    counters: dict[str, int]
+
+    def add(self, events: Events) -> list[Session]:
+        """Takes the lines of a block; gives the sessions that they closed. `events.sessions` holds their keys."""
+
+    def close(self) -> list[Session]:
+        """Ends the stream: all sessions that are still open."""
+
+
+def windower(spec: WindowSpec) -> Windower:
+    """What cuts a stream as `spec` says."""
+    if spec.kind == "session":
+        from .sessions import Sessions
+        return Sessions(spec.size, spec.timeout)
+    from .sliding import Sliding
+    return Sliding(spec.size)

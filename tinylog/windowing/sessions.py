@@ -1,0 +1,173 @@
+"""Windows by session key: a session is the lines that carry its key, until the log ends or it was silent for too long.
+
+Time is log time. A line whose session has been silent for longer than the timeout begins a new session of that key, and
+a silent session is closed by the first line, of whatever session, that comes later than its timeout. Both depend on the
+lines alone, so a stream that is read in other blocks, or from a file, gives the same sessions in the same order.
+
+Memory is bounded: the last events of each session, and so many open sessions; beyond them the one that was silent for
+the most lines is closed.
+"""
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+
+import numpy as np
+
+from ..records import Events
+
+
+@dataclass(slots=True)
+class Session:
+    """The last events of a session, or of a window of lines (its key is then that of its stream, or empty)."""
+
+    key: bytes
+    order: int  # grows with the line that it began with
+    file: str | None  # of its last line
+    first_line_no: int = 0
+    first_time: float = math.nan  # seconds since 1970, NaN where the log has none
+    last_time: float = math.nan
+    label: int | None = None  # 1 where any of its lines is labelled so; None: the log does not say
+    events: array = field(default_factory=lambda: array("i"))
+    line_nos: array = field(default_factory=lambda: array("q"))  # 0 where the line is of an earlier file
+    forgotten: int = 0  # events before those
+    rarity: float = math.inf  # of its strangest line so far, the first of equals: all that is kept of the lines' text
+    event: int = 0
+    line_no: int = 0
+    line: bytes = b""
+
+    @property
+    def n_events(self) -> int:
+        """All of its events, also those it no longer keeps."""
+        return self.forgotten + len(self.events)
+
+    def keep(self, size: int) -> None:
+        """Forgets all but the last `size` events."""
+        if len(self.events) > size:
+            self.forgotten += len(self.events) - size
+            del self.events[:-size], self.line_nos[:-size]
+
+    def mark(self, rarity: float, event: int, line_no: int, line: bytes) -> None:
+        """Its strangest line is this one."""
+        self.rarity, self.event, self.line_no, self.line = rarity, event, line_no, line
+
+    def so_far(self, size: int) -> Session:
+        """A copy that later lines do not change."""
+        twin = replace(self, events=self.events[:], line_nos=self.line_nos[:])
+        twin.keep(size)
+        return twin
+
+    def continue_in(self, file: str | None) -> None:
+        """The next line is of another file, where the line numbers so far mean nothing."""
+        self.line_nos = array("q", [0]) * len(self.line_nos)
+        self.file = file
+
+
+class Sessions:
+    """Cuts a stream of lines by session key. `counters`: lines_without_session, timed_out, evicted."""
+
+    def __init__(self, size: int, timeout: float = math.inf, max_open: int = 1_000_000) -> None:
+        self.size, self.timeout, self.max_open = size, timeout, max_open
+        self.counters: dict[str, int] = Counter()
+        self._open: OrderedDict[bytes, Session] = OrderedDict()  # the one with the latest line stands last
+        self._certain: list[Session] = []
+        self._begun = 0
+        self._now = math.nan  # the last time that a line had
+        self._next_expiry = -math.inf  # until then no session is over
+
+    def add(self, events: Events) -> list[Session]:
+        """Takes the lines of a block; gives the sessions that they closed, in the order in which they were closed."""
+        closed: list[Session] = []
+        find, touch = self._open.get, self._open.move_to_end
+        file, timeout, enough = events.file, self.timeout, 2 * self.size
+        for event, keys, line_no, time, label, rarity, line in self._lines(events):
+            if time > self._next_expiry:
+                self._expire(time, closed)
+            if not keys:
+                self.counters["lines_without_session"] += 1
+            for key in keys:
+                session = find(key)
+                if session is None or time - session.last_time > timeout:
+                    session = self._begin(key, line_no, time, file, closed)
+                    session.label = label
+                else:
+                    touch(key)
+                    session.last_time = time
+                    if session.file != file:
+                        session.continue_in(file)
+                    if label:
+                        session.label = label
+                session.events.append(event)
+                session.line_nos.append(line_no)
+                if rarity < session.rarity:
+                    session.mark(rarity, event, line_no, line)
+                    if rarity < 0:
+                        self._certain.append(session.so_far(self.size))
+                if len(session.events) >= enough:
+                    session.keep(self.size)
+        return self._finished(closed)
+
+    def close(self) -> list[Session]:
+        """Ends the stream: all open sessions, in the order in which they began."""
+        rest = sorted(self._open.values(), key=lambda session: session.order)
+        self._open.clear()
+        return self._finished(rest)
+
+    def certain(self) -> list[Session]:
+        """What became certain since it was last asked: copies of open sessions, each as its first line of rarity below 0 left it."""
+        certain, self._certain = self._certain, []
+        return certain
+
+    def _lines(self, events: Events) -> Iterable[tuple[int, tuple[bytes, ...], int, float, int | None, float, bytes]]:
+        """Event, session keys, number, time, label, rarity and text of each line."""
+        labels = repeat(None) if events.labels is None else events.labels.tolist()
+        keys = repeat(()) if events.sessions is None else events.sessions
+        rarity = repeat(math.inf) if events.rarity is None else events.rarity.tolist()
+        return zip(events.event_ids.tolist(), keys, events.line_no.tolist(), self._filled(events.times), labels, rarity, events.lines)
+
+    def _begin(self, key: bytes, line_no: int, time: float, file: str | None, closed: list[Session]) -> Session:
+        old = self._open.pop(key, None)
+        if old is not None:
+            self.counters["timed_out"] += 1
+            closed.append(old)
+        elif len(self._open) >= self.max_open:
+            self.counters["evicted"] += 1
+            closed.append(self._open.popitem(last=False)[1])
+        session = self._open[key] = Session(key, self._begun, file, line_no, time, time)
+        self._begun += 1
+        return session
+
+    def _expire(self, now: float, closed: list[Session]) -> None:
+        """Closes sessions, beginning with the one silent for the most lines, up to the first that is not over."""
+        self._next_expiry = now + self.timeout
+        while self._open:
+            key, session = next(iter(self._open.items()))
+            if math.isnan(session.last_time):  # its lines had no time: its silence begins now
+                session.last_time = now
+            if now - session.last_time <= self.timeout:
+                self._next_expiry = session.last_time + self.timeout
+                break
+            del self._open[key]
+            self.counters["timed_out"] += 1
+            closed.append(session)
+
+    def _filled(self, times: np.ndarray | None) -> Iterable[float]:
+        """The time of each line; a line without one has that of the line before it."""
+        if times is None:
+            return repeat(self._now)
+        if not len(times):
+            return ()
+        known = np.concatenate([[self._now], times])
+        latest = np.maximum.accumulate(np.where(np.isnan(known), 0, np.arange(len(known))))
+        filled = known[latest][1:].tolist()
+        self._now = filled[-1]
+        return filled
+
+    def _finished(self, sessions: list[Session]) -> list[Session]:
+        for session in sessions:
+            session.keep(self.size)
+        return sessions
