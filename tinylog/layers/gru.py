@@ -1,0 +1,177 @@
+"""Gated recurrent units (Cho 2014) in PyTorch's convention: gates in the order r, z, n, two biases, a first state of 0.
+
+    r = s(W_r x + b_r + U_r h + c_r)            h: the state before this event
+    z = s(W_z x + b_z + U_z h + c_z)
+    n = tanh(W_n x + b_n + r m)                 m = U_n h + c_n
+    h' = (1 - z) n + z h
+
+Layers are stacked, the states of one being the inputs of the next; layer i has "i.W" (3H, D), "i.U" (3H, H), "i.b" and
+"i.c" (3H). **A padded step has z = 1.** So it keeps the state, and h[:, -1] is the state after the last real event; and
+as all that a step learns is multiplied by 1 - z, the backward pass needs no mask at all.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dropout
+from .layout import batch_major, feature_major
+from .params import Params, named, part
+from .start import uniform
+
+
+def init(rng: np.random.Generator, D: int, H: int, depth: int = 1, dtype: type = np.float32) -> Params:
+    """D inputs, H hidden units in each of `depth` layers."""
+    shapes = {"W": (3 * H, D), "U": (3 * H, H), "b": (3 * H,), "c": (3 * H,)}
+    params: Params = {}
+    for i in range(depth):
+        params |= named(str(i), {name: uniform(rng, shape, H ** -0.5, dtype) for name, shape in shapes.items()})
+        shapes["W"] = (3 * H, H)
+    return params
+
+
+def forward(x: np.ndarray, params: Params, mask: np.ndarray | None = None, rate: float = 0.0,
+            rng: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    """x (B, T, D) to all states h (B, T, H). Dropout of `rate` between layers needs an rng.
+
+    Steps at which no window has an event any more are not computed.
+    """
+    h, pad = _real_steps(x, mask)
+    caches: list[Any] = []
+    drop = None
+    for i in range(_depth(params)):
+        if i and rate:
+            h, drop = dropout.forward(h, rate, rng)
+        h, cache = _forward(h, part(params, str(i)), pad)
+        caches.append((cache, drop))
+    return _all_steps(h, x.shape[1]), caches
+
+
+def backward(dh: np.ndarray, cache: Any) -> tuple[np.ndarray, Params]:
+    """dh (B, T, H) to dx (B, T, D)."""
+    T, steps = dh.shape[1], len(cache[0][0][0])
+    d = feature_major(dh)  # (T, H, B)
+    if steps < T:  # forward: the states behind the longest window are all its last one
+        d = np.concatenate([d[:steps - 1], d[steps - 1:].sum(0, keepdims=True)])
+    grads: Params = {}
+    for i, (layer, drop) in reversed(list(enumerate(cache))):
+        d, g = _backward(d, layer)
+        grads |= named(str(i), g)
+        if drop is not None:
+            d = dropout.backward(d, drop)
+    nothing = np.zeros((T - steps, *d.shape[1:]), d.dtype)
+    return batch_major(np.concatenate([d, nothing])), grads
+
+
+def infer(x: np.ndarray, params: Params, mask: np.ndarray | None = None) -> np.ndarray:
+    """All states h (B, T, H)."""
+    h, pad = _real_steps(x, mask)
+    for i in range(_depth(params)):
+        h = _infer(h, part(params, str(i)), pad)
+    return _all_steps(h, x.shape[1])
+
+
+def _forward(x: np.ndarray, params: Params, pad: np.ndarray | None) -> tuple[np.ndarray, Any]:
+    """One layer: x (T, D, B) to h (T, H, B)."""
+    (T, _, B), H = x.shape, params["U"].shape[1]
+    gates = np.empty((T, 3 * H, B), x.dtype)
+    m = np.empty((T, H, B), x.dtype)
+    h = _run(x, params, pad, gates, m)
+    return h[1:], (x, gates, m, h, params)
+
+
+def _infer(x: np.ndarray, params: Params, pad: np.ndarray | None) -> np.ndarray:
+    """One layer, every step in the memory of the one before."""
+    (T, _, B), H = x.shape, params["U"].shape[1]
+    gates = [np.empty((3 * H, B), x.dtype)] * T
+    m = [np.empty((H, B), x.dtype)] * T
+    return _run(x, params, pad, gates, m)[1:]
+
+
+def _run(x: np.ndarray, params: Params, pad: np.ndarray | None,
+         gates: Sequence[np.ndarray], m: Sequence[np.ndarray]) -> np.ndarray:
+    """The time loop: fills gates[t] (3H, B) with r, z, n, and m[t] (H, B); all states (T + 1, H, B), the first is 0."""
+    W, U, b, c = (params[name] for name in "WUbc")
+    (T, _, B), H = x.shape, U.shape[1]
+    # s(a) = (1 + tanh(a / 2)) / 2: the halves of a are taken here, once
+    half = np.repeat([0.5, 1], [2 * H, H]).astype(x.dtype)[:, None]
+    W, b = W * half, (b + np.append(c[:2 * H], np.zeros_like(c[2 * H:])))[:, None] * half
+    U_rz, U_n, c_n = U[:2 * H] / 2, U[2 * H:], c[2 * H:, None]
+    h = np.zeros((T + 1, H, B), x.dtype)
+    u, v = np.empty((2 * H, B), x.dtype), np.empty((H, B), x.dtype)
+    for t in range(T):
+        a = gates[t]
+        rz, r, z, n = a[:2 * H], a[:H], a[H:2 * H], a[2 * H:]
+        np.matmul(W, x[t], out=a)
+        a += b
+        if pad is not None:
+            z += pad[t]
+        rz += np.matmul(U_rz, h[t], out=u)
+        np.tanh(rz, out=rz)
+        rz += 1
+        rz *= 0.5
+        np.matmul(U_n, h[t], out=m[t])
+        np.add(m[t], c_n, out=m[t])
+        n += np.multiply(r, m[t], out=v)
+        np.tanh(n, out=n)
+        # (1 - z) n + z h rather than n + z (h - n): where z = 1, h stays the same to the last bit
+        np.multiply(z, h[t], out=h[t + 1])
+        np.subtract(1, z, out=v)
+        h[t + 1] += np.multiply(v, n, out=v)
+    return h
+
+
+def _backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, Params]:
+    """One layer: dy (T, H, B), what comes from above, to dx (T, D, B)."""
+    x, gates, m, h, params = cache
+    W, U = params["W"], params["U"]
+    T, H, B = dy.shape
+    # Rows in the order n, r, z, m: the first 3H are what W x + b gets, the last 3H what U h + c gets.
+    d = np.empty((T, 4 * H, B), dy.dtype)
+    da, du = d[:, :3 * H], d[:, H:]
+    dh = np.zeros((H, B), dy.dtype)  # of the state after step t
+    s, v = np.empty((2 * H, B), dy.dtype), np.empty((H, B), dy.dtype)
+    for t in reversed(range(T)):
+        rz, r, z, n = gates[t, :2 * H], gates[t, :H], gates[t, H:2 * H], gates[t, 2 * H:]
+        dn, dr, dz, dm = d[t].reshape(4, H, B)
+        dh += dy[t]
+        # forward: h' = (1 - z) n + z h
+        np.subtract(1, rz, out=s)
+        np.multiply(dh, s[H:], out=dn)
+        np.subtract(h[t], n, out=dz)
+        dz *= dh
+        dh *= z
+        # forward: n = tanh(W_n x + b_n + r m)
+        np.multiply(n, n, out=v)
+        dn *= np.subtract(1, v, out=v)
+        np.multiply(dn, m[t], out=dr)
+        np.multiply(dn, r, out=dm)
+        # forward: r, z = s(W x + b + U h + c), and s' = s (1 - s)
+        s *= rz
+        d[t, H:3 * H] *= s
+        # forward: r, z and m = .. + U h + c
+        dh += np.matmul(U.T, du[t], out=v)
+    # forward: r, z and n = .. + W x + b, here in the order n, r, z
+    dx = np.matmul(np.roll(W, H, axis=0).T, da)  # (T, D, B)
+    dW, db = np.matmul(da, x.transpose(0, 2, 1)).sum(0), da.sum((0, 2))
+    dU, dc = np.matmul(du, h[:T].transpose(0, 2, 1)).sum(0), du.sum((0, 2))
+    return dx, {"W": np.roll(dW, -H, axis=0), "U": dU, "b": np.roll(db, -H), "c": dc}
+
+
+def _depth(params: Params) -> int:
+    return sum(name.endswith(".U") for name in params)
+
+
+def _real_steps(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """x as (steps, D, B) up to the end of the longest window; and what z's argument is raised by, (steps, B)."""
+    if mask is None:
+        return feature_major(x), None
+    steps = max(1, int(mask.sum(1).max(initial=0)))
+    return feature_major(x[:, :steps]), np.where(mask[:, :steps].T, 0, np.inf).astype(x.dtype)
+
+
+def _all_steps(h: np.ndarray, T: int) -> np.ndarray:
+    """h (steps, H, B) as (B, T, H), the last state repeated."""
+    return batch_major(np.concatenate([h, np.repeat(h[-1:], T - len(h), axis=0)]) if len(h) < T else h)
