@@ -1,0 +1,4 @@
+"""Lines to event ids: canonical keys, caches, seeds and Drain. `Parser` has the two verbs: `match` and `learn`."""
+from .parser import Parser
+
+__all__ = ["Parser"]

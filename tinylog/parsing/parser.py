@@ -1,0 +1,240 @@
+"""The parser: bytes of whole lines to event ids, by seeds, then Drain, behind two caches.
+
+    line -canonical-> key -cache-> id                                     nearly every line ends here
+                       +-content_of-> content -cache-> id                 another header, a content seen before
+                                       +-seeds-> id                       templates of the user
+                                       +-tokens-> words -Drain-> id
+
+Each step sees only what the one before leaves of the canonical key, so the id of a line is a function of that key,
+with the caches or without them.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..records import FIRST_EVENT, PAD, UNKNOWN, Template
+from .cached import Cache
+from .canonical import canonical
+from .drain import ANY, Drain
+from .masks import WILDCARD
+from .seeds import Seeds
+from .templates import pieces, values
+from .tokens import Line, Tokeniser, Words
+
+ContentOf = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a parser may grow to, whatever the log."""
+
+    max_templates: int = 20_000  # before `freeze`, seeds included
+    max_newcomers: int = 1_000  # after it
+    max_children: int = 200  # first words told apart, per number of words
+    max_tokens: int = 128  # of a line; the rest is one <*>
+    cache_entries: int = 65_536  # of each of the two caches
+    cache_bytes: int = 16 << 20
+
+
+class Parser:
+    """Event ids of lines. `templates[event_id]` is the text of an event; 0 and 1 are PAD and UNKNOWN, the seeds follow.
+
+    `content_of` strips the header of a canonical line (default: there is none). `counters` says what was hit and what
+    was full. Raises InputError where two seeds share a name; an unknown bound is a TypeError.
+    """
+
+    def __init__(self, content_of: ContentOf | None = None, seeds: Sequence[Template] = (), **bounds: int) -> None:
+        self.bounds = Bounds(**bounds)
+        self.counters: Counter[str] = Counter()
+        self.templates: list[Template] = [Template("PAD", ""), Template("UNKNOWN", ""), *seeds]
+        self._content_of = content_of
+        self._seeds, self._first_learned = Seeds(seeds), len(self.templates)
+        self._frozen_at: int | None = None
+        self._tokens = Tokeniser(self.bounds.max_tokens)
+        self._drain = Drain(self.bounds.max_children)
+        size = self.bounds.cache_entries, self.bounds.cache_bytes, self.counters
+        self._lines, self._contents = Cache("line_cache", *size), Cache("content_cache", *size)
+
+    @property
+    def n_known(self) -> int:
+        """Event ids below it are known: those of `freeze`, or all there are before it."""
+        return len(self.templates) if self._frozen_at is None else self._frozen_at
+
+    def learn(self, data: bytes) -> np.ndarray:
+        """(N,) int32 event ids of whole lines; what matches nothing becomes a template while there is room, else
+        UNKNOWN."""
+        self._lines.forget_unknown()
+        self._contents.forget_unknown()
+        return self._lines.ids(_keys(data), partial(self._parse_key, self._learn_content, False), keep_unknown=False)
+
+    def match(self, data: bytes) -> np.ndarray:
+        """(N,) int32 event ids of whole lines, UNKNOWN where nothing matches. Changes nothing but the caches."""
+        return self._lines.ids(_keys(data), partial(self._parse_key, self._match_content, True), keep_unknown=True)
+
+    def consolidate(self) -> dict[int, int]:
+        """Join the events that are one, now that all is seen, and number them anew without gaps: old ids to new.
+        Part of training.
+
+        What was learned as `i` matches as `new[i]` from here on. Raises ValueError behind `freeze`: known ids never
+        shift.
+        """
+        if self._frozen_at is not None:
+            raise ValueError("consolidate() comes before freeze()")
+        self._drain.settle()
+        root = list(range(len(self.templates)))
+        text_of = list(root)
+        for event, wider in self._drain.merges():
+            a, b = _root(root, event), _root(root, wider)
+            low, high = min(a, b), max(a, b)
+            root[high], text_of[low] = low, text_of[b]
+        kept = [event for event in range(len(root)) if root[event] == event]
+        place = {event: i for i, event in enumerate(kept)}
+        texts = [self.templates[text_of[event]].text for event in kept]
+        del self.templates[self._first_learned:]
+        for text in texts[self._first_learned:]:
+            self._append(text)
+        new = {event: place[_root(root, event)] for event in range(len(root))}
+        self._drain = self._drain.renumbered(new)
+        self._lines.clear()
+        self._contents.clear()
+        return new
+
+    def freeze(self) -> None:
+        """From here on all templates stay as they are and are known; `learn` only adds newcomers, with ids from
+        `n_known` on."""
+        self._frozen_at = self.n_known
+
+    def introduce(self, template: Template) -> int:
+        """The id of an event that comes as a name, from a file of event ids: no line matches it. UNKNOWN where there is no room."""
+        if self._full():
+            self.counters["templates_full"] += 1
+            return UNKNOWN
+        self.templates.append(template)
+        return len(self.templates) - 1
+
+    def values(self, content: bytes, event_id: int) -> list[bytes]:
+        """What stands in the original content at each <*> of the event's template, in order; [] where it does not
+        match.
+
+        A line whose values are placed otherwise than the template shows has all that stands between the event's words.
+        """
+        found = values(pieces(self.templates[event_id].text.encode()), content)
+        if found is not None or event_id < self._first_learned:
+            return found or []
+        for words in self._drain.of(event_id):
+            text = WILDCARD.join([b"", *[WILDCARD if word == ANY else word for word in words], b""])
+            found = values(pieces(text), content)
+            if found is not None:
+                return [value for value in found if value]
+        return []
+
+    def to_json(self) -> dict[str, Any]:
+        """All that it needs to match the same, as JSON values; small where there are few templates."""
+        return {
+            "bounds": asdict(self.bounds),
+            "n_seeds": self._first_learned - FIRST_EVENT,
+            "frozen_at": self._frozen_at,
+            "templates": [list(template) for template in self.templates[FIRST_EVENT:]],
+            "patterns": [[event, _to_text(pattern)] for pattern, event in self._drain.patterns],
+            "words": [[event, _to_text(words)] for words, event in self._drain.events.items()],
+        }
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any], content_of: ContentOf | None = None) -> Parser:
+        """The parser that `to_json` described. Raises KeyError, TypeError or ValueError for what it did not write."""
+        templates = [Template(name, text) for name, text in state["templates"]]
+        parser = cls(content_of, templates[:state["n_seeds"]], **state["bounds"])
+        parser.templates += templates[state["n_seeds"]:]
+        parser._frozen_at = state["frozen_at"]
+        for event, text in state["patterns"] + state["words"]:
+            if not parser._first_learned <= event < len(parser.templates):
+                raise ValueError(f"event {event} has no template")
+            parser._drain.add(tuple(text.encode("latin-1").split(b" ")) if text else (), event)
+        return parser
+
+    def _parse_key(self, parse: Callable[[bytes], int], keep_unknown: bool, key: bytes) -> int:
+        if self._content_of is None:
+            return parse(key)
+        content = self._content_of(key)
+        event_id = self._contents.get(content)
+        if event_id == PAD:
+            event_id = parse(content)
+            if keep_unknown or event_id != UNKNOWN:
+                self._contents.put(content, event_id)
+        return event_id
+
+    def _match_content(self, content: bytes) -> int:
+        self.counters["parsed"] += 1
+        if not content.strip():
+            return UNKNOWN
+        seed = self._seeds.match(content)
+        if seed is not None:
+            return FIRST_EVENT + seed
+        event = self._drain.match(self._tokens.words(content))
+        return UNKNOWN if event is None else event
+
+    def _learn_content(self, content: bytes) -> int:
+        event_id = self._match_content(content)
+        if event_id != UNKNOWN or not content.strip():
+            return event_id
+        if self._full():
+            self.counters["templates_full"] += 1
+            return UNKNOWN
+        line = self._tokens.line(content)
+        first_open = self._first_learned if self._frozen_at is None else self._frozen_at
+        pattern, event = self._drain.propose(line.words, first_open)
+        text = _text(line, pattern)
+        if event is None:
+            event = len(self.templates)
+            self._append(text)
+        else:
+            self.templates[event] = self.templates[event]._replace(text=text)
+        self._drain.see(line.tokens, line.words, event)
+        self._drain.add(line.words, event)
+        if pattern != line.words:
+            self._drain.add(pattern, event)
+        return event
+
+    def _full(self) -> bool:
+        if self._frozen_at is None:
+            return len(self.templates) >= self.bounds.max_templates
+        return len(self.templates) - self._frozen_at >= self.bounds.max_newcomers
+
+    def _append(self, text: str) -> None:
+        """A learned template is called by its id, unless a seed has that name: then with a plus in front."""
+        name = str(len(self.templates))
+        taken = any(template.name == name for template in self.templates[FIRST_EVENT:self._first_learned])
+        self.templates.append(Template("+" + name if taken else name, text))
+
+
+def _keys(data: bytes) -> list[bytes]:
+    keys = canonical(data).split(b"\n")
+    keys.pop()  # what stands behind the last newline
+    return keys
+
+
+def _text(line: Line, pattern: Words) -> str:
+    """The masked tokens as the text of a template, with <*> where the pattern takes any word."""
+    shown, at = list(line.tokens), 0
+    for i, token in enumerate(shown):
+        if at < len(pattern) and token == line.words[at]:
+            if pattern[at] == ANY:
+                shown[i] = token[:token.find(b"=") + 1] + WILDCARD  # user=root: its name stays
+            at += 1
+    return b" ".join(shown).decode("utf-8", "backslashreplace")
+
+
+def _to_text(words: Words) -> str:
+    return b" ".join(words).decode("latin-1")  # any byte has a character
+
+
+def _root(parents: list[int], event: int) -> int:
+    while parents[event] != event:
+        event = parents[event]
+    return event
