@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gradcheck import check_gradients
 
-from tinylog.layers import activations, attention, dense, dropout, gru, lookup, pooling
+from tinylog.layers import activations, attention, bag, dense, dropout, gru, lookup, noisy_or, pooling
 from tinylog.layers.layout import batch_major, feature_major
 from tinylog.layers.params import add, named, part, size
 from tinylog.layers.start import uniform
@@ -302,3 +302,43 @@ def test_the_checker_finds_a_wrong_shape(rng):
 
     with pytest.raises(AssertionError, match="gradient"):
         check_gradients(f, {"a": rng.standard_normal((3, 2))}, rng)
+
+
+def words_of(rng, n):
+    """(n, 4) signed buckets 1..K, some rows without any."""
+    ids = rng.integers(1, K + 1, (n, 4)) * rng.choice([-1, 1], (n, 4))
+    ids[:, 2:] *= rng.integers(0, 2, (n, 2))
+    ids[1] = 0
+    return ids
+
+
+def test_bag_gradients_and_sums(rng):
+    ids = words_of(rng, 6)
+    params = {"E": rng.standard_normal((D, K)), "c": rng.standard_normal(D)}
+
+    def f(inputs):
+        y, cache = bag.forward(ids, part(inputs, "p"))
+        return y, lambda dy: named("p", bag.backward(dy, cache)[1])
+
+    check_gradients(f, named("p", params), rng)
+    y = bag.infer(ids, params)
+    by_hand = [params["c"] + sum(np.sign(i) * params["E"][:, abs(i) - 1] for i in row if i) for row in ids]
+    np.testing.assert_allclose(y, by_hand, atol=1e-12)
+    start = bag.init(rng, K, D)
+    assert bag.infer(ids, start).dtype == np.float32 and not bag.infer(ids, start).any()
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_noisy_or_gradients_and_probability(mask, rng):
+    events, a = rng.integers(0, 6, (B, T)), rng.standard_normal(6)
+
+    def f(inputs):
+        y, cache = noisy_or.forward(inputs["a"], events, mask)
+        return y, lambda dy: {"a": noisy_or.backward(dy, cache)}
+
+    check_gradients(f, {"a": a}, rng)
+    real = FULL if mask is None else mask
+    none = [np.prod([1 - activations.sigmoid(a[[e]])[0] for e in set(row[on].tolist())]) for row, on in zip(events, real)]
+    np.testing.assert_allclose(noisy_or.infer(a, events, mask), 1 - 2 * np.array(none), atol=1e-12)
+    kept = np.array(none) < 1
+    np.testing.assert_allclose(noisy_or.log_odds(a, events, mask)[kept], np.log(1 / np.array(none)[kept] - 1), atol=1e-9)

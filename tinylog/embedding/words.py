@@ -20,6 +20,7 @@ from .subwords import fnv1a
 
 MAX_WORDS = 64  # of a template: a longer one says enough by then
 MAX_LETTERS = 64  # of a word: a longer one is encoded data
+UNKNOWN_TEXT = "unmatchedline"  # the words of an event that no template names
 
 _TOKEN = re.compile(r"[^\W_]+")  # letters and digits
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # packet|Responder, IO|Exception

@@ -1,0 +1,269 @@
+"""The commands as users have them: processes, pipes, exit codes, one line for what a user did wrong."""
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import run_command
+
+from tinylog.errors import ConfigError
+from tinylog.model import Model
+
+
+def fails(done, code, *words):
+    """One line on standard error that has all the words, nothing on standard output."""
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (code, b""), done.stderr
+    assert len(lines) == 1 and all(word in lines[0] for word in words), lines
+    return True
+
+
+def truth(path):
+    with open(path, newline="") as file:
+        return {row["session"]: int(row["label"]) for row in csv.DictReader(file)}
+
+
+def test_detect_finds_the_planted_anomalies_in_a_pipe(made):
+    done = run_command("detect", "-m", made.model, "--json", stdin=made.log.read_bytes())
+    assert done.returncode == 0, done.stderr
+    alerts = [json.loads(line) for line in done.stdout.splitlines()]
+    anomalous = {session for session, label in truth(made.labels).items() if label}
+    assert {alert["session"] for alert in alerts} == anomalous
+    assert len(alerts) == len(anomalous)  # each at most once
+    assert b"120" not in done.stderr and f"{len(alerts)} alerts".encode() in done.stderr
+
+
+def test_detect_json_has_every_key_and_names_the_line(made):
+    done = run_command("detect", "-m", made.model, "--json", made.log)
+    lines = made.log.read_bytes().splitlines()
+    keys = ("schema id time session line_no file line score threshold reason why event_id template nearest expected contrib events"
+            " model").split()
+    for alert in map(json.loads, done.stdout.splitlines()):
+        assert list(alert) == keys
+        assert lines[alert["line_no"] - 1].decode() == alert["line"] and alert["session"] in alert["line"]
+        assert alert["score"] > alert["threshold"] and alert["score"] == round(alert["score"], 3)
+        assert alert["file"] == str(made.log) and alert["time"].startswith("2026-03-01T") and alert["time"].endswith("Z")
+        assert all(lines[part["line_no"] - 1].find(alert["session"].encode()) > 0 for part in alert["contrib"])
+        assert 0 < sum(part["share"] for part in alert["contrib"]) <= 1.001
+        assert alert["reason"] != "new_template" or alert["nearest"] is None or 0 < alert["nearest"]["similarity"] <= 1
+
+
+def test_detect_is_the_same_from_a_file_a_pipe_and_an_archive(made, tmp_path):
+    archive = tmp_path / "test.log.gz"
+    archive.write_bytes(gzip.compress(made.log.read_bytes()))
+    piped = run_command("detect", "-m", made.model, stdin=made.log.read_bytes()).stdout
+    assert piped and piped.replace(b"[line ", b"[%s:" % bytes(made.log)) == run_command("detect", "-m", made.model, made.log).stdout
+    assert piped.replace(b"[line ", b"[%s:" % bytes(archive)) == run_command("detect", "-m", made.model, archive).stdout
+
+
+def test_detect_agrees_with_the_model_in_python(made):
+    with open(made.log, "rb") as file:
+        alerts = list(Model.load(made.model).detect(file))
+    done = run_command("detect", "-m", made.model, "--json", stdin=made.log.read_bytes())
+    assert [(a.session, a.score, a.line_no, a.why) for a in alerts] == [
+        (a["session"], a["score"], a["line_no"], a["why"]) for a in map(json.loads, done.stdout.splitlines())]
+
+
+def test_detect_exit_codes(made):
+    quiet = b"".join(made.log.read_bytes().splitlines(keepends=True)[:3])
+    assert run_command("detect", "-m", made.model, made.log).returncode == 0
+    assert run_command("detect", "-m", made.model, "--exit-code", made.log).returncode == 3
+    assert run_command("detect", "-m", made.model, "--exit-code", "--threshold", "99", stdin=quiet).returncode == 0
+    assert run_command("detect", "--nonsense").returncode == 2
+    assert run_command("detect", "-m", made.model, "--window", "0").returncode == 2
+
+
+def test_detect_says_in_one_line_what_is_wrong(made, tmp_path):
+    syslog = b"Jun  9 06:06:20 combo syslogd 1.4.1: restart.\n" * 9
+    (tmp_path / "broken").write_bytes(made.model.read_bytes()[:99])
+    assert fails(run_command("detect", "-m", made.model, stdin=b""), 1, "empty")
+    assert fails(run_command("detect", "-m", made.model, stdin=syslog), 1, "syslog", "hdfs", "--format")
+    assert fails(run_command("detect", stdin=syslog), 2, "syslog", "tinylog.train")
+    assert fails(run_command("detect", "-m", tmp_path / "nothing"), 1, "nothing", "no such model")
+    assert fails(run_command("detect", "-m", tmp_path / "broken"), 1, "broken", "damaged")
+    assert fails(run_command("detect", "-m", made.model, tmp_path / "no.log"), 1, "no.log", "cannot be read")
+    assert fails(run_command("detect", "--format", "xyz"), 2, "xyz", "hdfs, bgl")
+    assert fails(run_command("detect", "-m", made.model, "--format", "hdfs", "--session", "(", stdin=b"x\n"), 2, "regular expression")
+
+
+def test_detect_survives_any_bytes(made):
+    log = made.log.read_bytes()
+    rubbish = b"\x00\xff\xfe\x1b[31m" * 5 + b"\n" + b"\n\n" + b"x" * (3 << 20) + b"\n"
+    done = run_command("detect", "-m", made.model, stdin=log + rubbish + b"081109 203530 1 INFO dfs.X: no newline \x1b]0;evil\x07 blk_7")
+    assert done.returncode == 0
+    assert done.stdout.count(b"\n") >= run_command("detect", "-m", made.model, made.log).stdout.count(b"\n")
+    assert not any(byte < 32 and byte != 10 or byte == 127 for byte in done.stdout)
+    assert b"1 cut lines" in done.stderr
+
+
+def test_detect_ends_quietly_when_its_reader_leaves(made):
+    command = f'"{sys.executable}" -m tinylog.detect -m "{made.model}" --threshold -99 "{made.log}" | head -1'
+    done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True)
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
+    assert b"Traceback" not in done.stderr
+
+
+def test_detect_tells_live_what_is_certain(made):
+    """An event that only anomalous sessions have alerts while its session and the pipe are open, though output is buffered."""
+    lines = made.log.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"volumeMap" in line)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen([sys.executable, "-m", "tinylog.detect", "-m", made.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, env=environment)
+    process.stdin.write(b"".join(lines[:at + 1]))
+    process.stdin.flush()
+    found = b""
+    deadline = time.monotonic() + 60
+    os.set_blocking(process.stdout.fileno(), False)
+    while b"volumeMap" not in found and time.monotonic() < deadline:
+        found += process.stdout.read() or b""
+        time.sleep(0.02)
+    assert b"volumeMap" in found
+    process.kill()
+    process.communicate()
+
+
+def test_detect_on_a_full_disk_says_so(made):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "tinylog.detect", "-m", made.model, made.log], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and b"Traceback" not in done.stderr and b"No space left" in done.stderr
+
+
+def test_detect_warns_once_that_its_model_is_out_of_date(made):
+    kinds = ["alpha", "beta", "gamma", "delta", "epsilon"]
+    lines = [f"260301 0800{i % 60:02d} 5 INFO dfs.New: the {kinds[i % 5]} of blk_{i} is new\n" for i in range(2500)]
+    done = run_command("detect", "-m", made.model, "--json", "--threshold", "999", stdin="".join(lines).encode())
+    (alert,) = map(json.loads, done.stdout.splitlines())
+    assert (alert["reason"], alert["session"], alert["score"]) == ("drift", None, 1.0) and "train it again" in alert["why"]
+
+
+def test_evaluate_counts_what_detect_alerts(made):
+    done = run_command("evaluate", "-m", made.model, "--labels", made.labels, "--json", made.log)
+    report = json.loads(done.stdout)
+    alerts = run_command("detect", "-m", made.model, made.log).stdout.count(b"\n")
+    known = truth(made.labels)
+    assert report["all"]["n"] == len(known) and report["all"]["tp"] + report["all"]["fn"] == sum(known.values())
+    assert report["all"]["tp"] + report["all"]["fp"] == alerts
+    figures = ["n", "tp", "fp", "fn", "tn", "precision", "recall", "f1", "false_positive_rate", "average_precision", "prevalence"]
+    assert all(list(report[cut]) == figures for cut in ("all", "distinct", "unseen"))
+    assert report["all"]["n"] >= report["distinct"]["n"] >= 1 and report["unseen"]["n"] <= report["all"]["n"]
+    assert set(report["seconds"]) == {"read", "parse", "window", "score"}
+    assert set(report["rules"]) == {"event_set", "count_vector", "bigram", "only_abnormal", "abnormal_share"}
+    assert sum(report["model"]["parts"].values()) == report["model"]["file_bytes"] == os.path.getsize(made.model)
+    assert 0 < report["model"]["learned_numbers"] <= 442
+    moved = json.loads(run_command("evaluate", "-m", made.model, "--labels", made.labels, "--json", "--threshold", "-99", made.log).stdout)
+    assert moved["threshold"] == -99 and moved["all"]["tp"] + moved["all"]["fp"] == len(known)
+
+
+def test_evaluate_unseen_shrinks_by_what_was_seen(made):
+    options = ("evaluate", "-m", made.model, "--labels", made.labels, "--json")
+    before = json.loads(run_command(*options, made.log).stdout)
+    after = json.loads(run_command(*options, "--seen", made.log, made.log).stdout)
+    assert before["unseen"]["n"] > 0 and after["unseen"]["n"] == 0 and after["all"] == before["all"]
+
+
+def test_evaluate_raw_lines_agree_with_the_same_sessions_as_ids(made, tmp_path):
+    model = Model.load(made.model)
+    pipeline = model.pipeline(_hdfs())
+    from tinylog.pipeline import read
+    rows = ["session,sequence,label"]
+    known = truth(made.labels)
+    for step in pipeline.run(read([str(made.log)], {})):
+        for session in step.closed:
+            names = [model.parser.templates[event].name for event in session.events]
+            rows.append(f"{session.key.decode()},{' '.join(names)},{known[session.key.decode()]}")
+    ids = tmp_path / "ids.csv"
+    ids.write_text("\n".join(rows) + "\n")
+    raw = json.loads(run_command("evaluate", "-m", made.model, "--labels", made.labels, "--json", made.log).stdout)
+    assert json.loads(run_command("evaluate", "-m", made.model, "--json", ids).stdout)["all"] == raw["all"]
+
+
+def _hdfs():
+    from tinylog.reading.formats import format_named
+    return format_named("hdfs")
+
+
+def test_evaluate_says_in_one_line_what_is_wrong(made, tmp_path):
+    labels = tmp_path / "few.csv"
+    labels.write_text("".join(made.labels.read_text().splitlines(keepends=True)[:9]))
+    assert fails(run_command("evaluate", "-m", made.model, "--labels", labels, made.log), 1, "52 of 60 sessions have no label")
+    assert fails(run_command("evaluate", "-m", made.model, made.log), 1, "60 of 60 sessions", "--labels")
+    ids = tmp_path / "ids.csv"
+    ids.write_text("sequence,label\n2 3 4,0\n2 x 4,1\n")
+    assert fails(run_command("evaluate", "-m", made.model, ids), 1, "ids.csv:3", "'x'")
+    templates = tmp_path / "templates.csv"
+    templates.write_text("id,template\n1,a\n2,a\n1,b\n")
+    ids.write_text("sequence,label\n2 3 4,0\n")
+    assert fails(run_command("evaluate", "-m", made.model, "--templates", templates, ids), 1, "templates.csv:4", "'1'", "twice")
+
+
+def test_parse_writes_one_row_for_every_line(made):
+    log = b"081109 203530 1 INFO dfs.A: took 5 ms\n\n\xff\x00\nnot a header took 7 ms"
+    done = run_command("parse", "--format", "hdfs", "--values", "--json", stdin=log)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["line_no"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["template"] == "took <*> ms" and rows[0]["values"] == ["5"]
+    assert (rows[1]["event_id"], rows[1]["template"], rows[1]["values"]) == ("1", "", [])
+    table = list(csv.DictReader(run_command("parse", "--format", "hdfs", stdin=log).stdout.decode().splitlines()))
+    assert [(row["event_id"], row["template"]) for row in table] == [(row["event_id"], row["template"]) for row in rows]
+
+
+def test_parse_with_a_model_knows_its_templates_and_no_others(made):
+    log = made.log.read_bytes().splitlines(keepends=True)[0] + b"260301 080000 5 INFO dfs.New: this is something else\n"
+    first, second = csv.DictReader(run_command("parse", "-m", made.model, stdin=log).stdout.decode().splitlines())
+    assert first["template"].startswith("Receiving block") and first["event_id"] != "1"
+    assert (second["event_id"], second["template"]) == ("1", "")
+
+
+def test_parse_begins_with_given_templates(made, tmp_path):
+    templates = tmp_path / "templates.csv"
+    templates.write_text("id,template\n7,Receiving block <*>\n")
+    rows = csv.DictReader(run_command("parse", "--templates", templates, made.log).stdout.decode().splitlines())
+    assert {row["event_id"] for row in rows if row["template"].startswith("Receiving block")} == {"7"}
+
+
+def test_train_without_labels_learns_from_normals_and_says_so(made, tmp_path):
+    model = tmp_path / "normal.tinylog"
+    done = run_command("train", "-o", model, "--epochs", "3", "--no-teacher", made.log)
+    assert done.returncode == 0 and b"no labels" in done.stderr, done.stderr
+    report = json.loads(run_command("evaluate", "-m", model, "--labels", made.labels, "--json", made.log).stdout)
+    assert report["all"]["false_positive_rate"] < 0.5
+
+
+def test_train_is_reproducible_and_takes_its_options(made, tmp_path):
+    files = [tmp_path / f"{name}.tinylog" for name in "abc"]
+    for path, seed in zip(files, (5, 5, 6)):
+        done = run_command("train", "-o", path, "--labels", made.labels, "--epochs", "2", "--no-teacher", "--seed", seed, "--prior", "0.1", made.log)
+        assert done.returncode == 0, done.stderr
+    a, b, c = (path.read_bytes() for path in files)
+    assert a == b != c
+    assert Model.load(files[0]).card["prior"] == 0.1
+
+
+def test_train_says_in_one_line_what_is_wrong_and_writes_nothing(made, tmp_path):
+    model = tmp_path / "m.tinylog"
+    labels = tmp_path / "few.csv"
+    labels.write_text("session,label\nblk_1,0\n")
+    (tmp_path / "empty.log").write_bytes(b"")
+    for code, words, options in (
+            (1, ["60 of 60 sessions have no label"], ["--labels", labels, made.log]),
+            (1, ["empty"], [tmp_path / "empty.log"]),
+            (2, ["nothing", "distillog"], ["--detector", "nothing", made.log]),
+            (1, ["no.csv"], ["--templates", tmp_path / "no.csv", made.log]),
+            (1, ["no session"], ["--session", "xyz_(\\d+)", made.log])):
+        assert fails(run_command("train", "-o", model, *options), code, *words)
+        assert not model.exists() and not list(tmp_path.glob(".*"))
+    assert fails(run_command("train", "-o", tmp_path / "no folder" / "m", "--labels", made.labels, "--epochs", "1", "--no-teacher", made.log), 1,
+                 "no folder")
+
+
+def test_bundled_models_are_found_by_format():
+    from tinylog.model import bundled
+    from tinylog.reading.formats import FORMATS
+    assert bundled(FORMATS["hdfs"]).name == "hdfs"
+    with pytest.raises(ConfigError, match="no bundled model for logs of format 'mac'"):
+        bundled(FORMATS["mac"])

@@ -1,0 +1,47 @@
+"""python -m tinylog.detect [-m MODEL] [FILE...] < log > alerts
+
+One line an alert on standard output (or one JSON object, --json), everything else on standard error. A session alerts once.
+"""
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from .console import arguments, log_and_model, note, run
+from .streaming.alerts import to_json, to_text
+from .streaming.scorer import Scorer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0, or 3 where there were alerts and --exit-code asks for that."""
+    options = arguments("detect", "Finds anomalies in a log.")
+    options.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
+    options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
+    options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
+    args = options.parse_args(argv)
+    dropped: Counter[str] = Counter()
+    form, log, model = log_and_model(args, dropped)
+    pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
+    scorer = Scorer(model, pipeline, args.threshold)
+    write = to_json if args.json else to_text
+    for alert in scorer.run(log):
+        sys.stdout.write(write(alert) + "\n")
+        sys.stdout.flush()
+    note(_summary(scorer, dropped))
+    return 3 if args.exit_code and scorer.counters["alerts"] else 0
+
+
+def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
+    """What was read, and whatever of it was dropped."""
+    pipeline, counters = scorer.pipeline, scorer.counters
+    lost = dropped + Counter(pipeline.windower.counters) + Counter({key: n for key, n in pipeline.parser.counters.items() if key.endswith("full")})
+    del lost["timed_out"]  # those have had their verdict
+    text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
+            f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")
+    return text + "".join(f"; {n} {what.replace('_', ' ')}" for what, n in sorted(lost.items()) if n)
+
+
+if __name__ == "__main__":
+    run(main)

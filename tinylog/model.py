@@ -1,0 +1,281 @@
+"""A model: the parser, the windows and the detectors that belong together, from one file and back to it.
+
+    events of sessions -> windows -> each detector's score -> one score
+
+Event ids inside a model are numbered so that those of its training come first (`order`): a detector has a row for each of
+them, and an id from `n_events` on is one that training never saw, known by its text alone.
+"""
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import asdict, replace
+from hashlib import blake2b
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+
+from . import __version__, detectors
+from .compression.int8 import packed, unpacked
+from .embedding.vectors import Vectors
+from .embedding.words import UNKNOWN_TEXT, bucket_ids
+from .errors import ConfigError, InputError, ModelFileError
+from .modelfile import tensors as tensor_file
+from .parsing import Parser
+from .pipeline import Names, Pipeline, spec_for
+from .reading.formats import FORMATS, Format, format_named
+from .records import FIRST_EVENT, PAD, UNKNOWN, Alert, Template, Windows
+from .windowing import WindowSpec
+from .windowing.arrays import to_windows
+from .windowing.sessions import Session
+
+FORMAT_VERSION = 1
+
+
+class Model:
+    """Everything that `detect` needs. `score` and `detect` are for users; the rest is for the commands and for training."""
+
+    def __init__(self, name: str, log_format: str, parser: Parser, spec: WindowSpec, order: np.ndarray, frequency: np.ndarray,
+                 fitted: dict[str, Any], thresholds: dict[str, float], vectors: Vectors | None = None,
+                 seen: np.ndarray | None = None, card: dict[str, Any] | None = None, int8: Sequence[str] = ()) -> None:
+        """order (n_known,): the parser's event id of each of ours. frequency (n_events,): share of training windows that hold
+        an event. fitted: the detectors by name, those first that others read; thresholds: of those that alert, the main one first.
+        seen: (K,) uint64 hashes of the windows of training, sorted. int8: detectors that are stored so.
+        """
+        self.name, self.log_format, self.parser, self.spec = name, log_format, parser, spec
+        self.order, self.frequency, self.n_events = order, frequency, len(frequency)
+        self.detectors, self.thresholds, self.vectors = fitted, thresholds, vectors
+        self.seen = np.zeros(0, np.uint64) if seen is None else seen
+        self.card, self.int8 = card or {}, tuple(int8)
+        self._number = np.argsort(order).astype(np.int32)  # the parser's id -> ours
+        self._tables: dict[tuple, np.ndarray] = {}
+
+    @property
+    def threshold(self) -> float:
+        """A score above it is an alert."""
+        return next(iter(self.thresholds.values()))
+
+    def template(self, event_id: int) -> Template:
+        """What an event id of the model stands for."""
+        return self.parser.templates[self.order[event_id] if event_id < len(self.order) else event_id]
+
+    def numbered(self, parsed: np.ndarray) -> np.ndarray:
+        """The parser's event ids as the model's: those of training first, newcomers behind all others. Any shape, int32."""
+        known = parsed < len(self._number)
+        return np.where(known, self._number[np.where(known, parsed, 0)], parsed).astype(np.int32)
+
+    def rarity(self, parsed: np.ndarray) -> np.ndarray:
+        """(N,) float32: share of training windows that hold an event, 0 if none does, -1 if all that do are anomalous."""
+        ids = self.numbered(parsed)
+        return np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], 0)
+
+    @property
+    def _rarity(self) -> np.ndarray:
+        if ("rarity",) not in self._tables:
+            certain = getattr(self.detectors.get("rules"), "certain", np.zeros(0, np.intp))
+            table = self.frequency.astype(np.float32)
+            table[certain] = -1
+            self._tables["rarity",] = table
+        return self._tables["rarity",]
+
+    def windows(self, sessions: Sequence[Session], labels: np.ndarray | None = None) -> Windows:
+        """Sessions of this model's pipeline as Windows."""
+        return Windows(self.numbered(to_windows([session.events for session in sessions], self.spec.size)), labels)
+
+    def score(self, windows: Windows) -> np.ndarray:
+        """(B,) float64 log-odds of being anomalous, three decimals: above `threshold` is an alert."""
+        return self.scores(windows)[0]
+
+    def scores(self, windows: Windows) -> tuple[np.ndarray, list[str]]:
+        """The score of each window, and the name of the detector that gave it: the one furthest above its own threshold."""
+        first, kind = windows.distinct()
+        windows = self.prepared(windows.take(first))
+        names = list(self.thresholds)
+        margins = np.stack([self.detectors[name].score(self.with_tables(windows, self.detectors[name])).astype(np.float64)
+                            - self.thresholds[name] for name in names])  # (detectors, K)
+        scores = np.rint((margins.max(0) + self.threshold) * 1000) / 1000 + 0.0
+        best = margins.argmax(0)
+        return scores[kind], [names[i] for i in best[kind]]
+
+    def prepared(self, windows: Windows) -> Windows:
+        """With the evidence of the rules, where the model has them."""
+        rules = self.detectors.get("rules")
+        return windows if rules is None else replace(windows, rules=rules.evidence(windows))
+
+    def with_tables(self, windows: Windows, detector: Any) -> Windows:
+        """With the columns that a detector needs of each event."""
+        return replace(windows, tables={need: self._table(need, detector) for need in detector.NEEDS if need in _TABLES})
+
+    def _table(self, need: str, detector: Any) -> np.ndarray:
+        key = (need, len(self.parser.templates), getattr(detector.config, "buckets", 0))
+        if key not in self._tables:
+            texts = [self.template(i).text for i in range(key[1])]
+            texts[UNKNOWN] = UNKNOWN_TEXT
+            self._tables[key] = _TABLES[need](self, texts, key[2])
+        return self._tables[key]
+
+    def hashes(self, windows: Windows) -> np.ndarray:
+        """(B,) uint64: a name for each window, the same in every model that calls its events the same."""
+        first, kind = windows.distinct()
+        names = [template.name for template in map(self.template, range(len(self.parser.templates)))]
+        rows = [" ".join(names[i] for i in row[row != PAD]) for row in windows.events[first]]
+        short = [blake2b(row.encode(), digest_size=8).digest() for row in rows]
+        return np.frombuffer(b"".join(short), "<u8").astype(np.uint64)[kind]
+
+    def reading(self, form: Format, named: bool = True) -> Model:
+        """The same model with a parser of its own, to read one log of this format: what that log brings stays with it.
+
+        InputError where the model knows nothing of such a log, and the user did not name (`named`) the format himself.
+        """
+        if form.name not in (self.log_format, "ids"):
+            if not any(template.text for template in self.parser.templates):
+                raise InputError(f"the model {self.name!r} knows event ids alone, and the log looks like {form.name}; "
+                                 "train it with --templates F, or on raw lines")
+            if self.log_format != "ids" and not named:
+                raise InputError(f"the log looks like {form.name}, the model {self.name!r} reads {self.log_format}; "
+                                 f"take a model for it, or say --format {self.log_format}")
+        twin = copy(self)
+        twin.parser, twin._tables = Parser.from_json(self.parser.to_json(), form.content_of), {}
+        return twin
+
+    def pipeline(self, form: Format, texts: Iterable[Template] = (), timeout: float | None = None, session: str | None = None,
+                 window: int | None = None) -> Pipeline:
+        """The main path for a log of this format, whose sessions are cut as in training unless the user says otherwise.
+        texts: of event ids that the model does not know.
+        """
+        spec = self.spec
+        if self.log_format != form.name or session or window:
+            spec = spec_for(form, self.spec.size, session, window, self.spec.timeout)
+        if timeout is not None:
+            spec = replace(spec, timeout=timeout)
+        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity)
+
+    def nearest(self, event_id: int) -> tuple[str, float] | None:
+        """The template of training that is nearest in meaning, and the cosine of their vectors; None where no word is known."""
+        if self.vectors is None:
+            return None
+        known = [self.template(i).text for i in range(FIRST_EVENT, self.n_events)]
+        if ("unit",) not in self._tables:
+            self._tables["unit",] = _unit(self.vectors.vectors(known))
+        cosines = self._tables["unit",] @ _unit(self.vectors.vectors([self.template(event_id).text]))[0]
+        best = int(cosines.argmax()) if len(cosines) else 0
+        return (known[best], round(float(cosines[best]), 3)) if len(cosines) and cosines[best] > 0 else None
+
+    def parts(self) -> dict[str, int]:
+        """Bytes of each part in the model file: the detectors, the vectors, hashes of windows, texts; with the rest they add up to it."""
+        arrays, texts = self._arrays(), self._texts()
+        parts: Counter[str] = Counter()
+        for name, array in arrays.items():
+            parts["seen windows" if name == "model.seen" else name.partition(".")[0]] += array.nbytes
+        for name in ("parser", "card"):
+            parts["templates" if name == "parser" else name] += len(texts[name].encode())
+        return dict(parts) | {"header": len(tensor_file.to_bytes(arrays, texts)) - sum(parts.values())}
+
+    def detect(self, lines: Iterable[bytes], form: str | None = None) -> Iterator[Alert]:
+        """Alerts of raw lines (an open file, a list), as they come. `form` names their format, else the first lines decide.
+
+        Raises InputError where there is no line, ConfigError for an unknown format.
+        """
+        from .streaming.scorer import Scorer
+        yield from Scorer.over_lines(self, lines, form and format_named(form))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model file. ModelFileError where that fails; the file is then as it was."""
+        tensor_file.write(path, self._arrays(), self._texts())
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {"model.order": self.order.astype(np.int32), "model.frequency": self.frequency.astype(np.float32),
+                  "model.seen": self.seen}
+        for name, detector in self.detectors.items():
+            params = packed(detector.params) if name in self.int8 else detector.params
+            arrays |= {f"{name}.{key}": array for key, array in params.items()}
+        if self.vectors is not None:
+            arrays |= {f"vectors.{key}": array for key, array in self.vectors.tensors().items()}
+        return arrays
+
+    def _texts(self) -> dict[str, str]:
+        texts = {
+            "tinylog_format": FORMAT_VERSION,
+            "made_by": f"tinylog {__version__}",
+            "log_format": self.log_format,
+            "parser": self.parser.to_json(),
+            "window": self.spec.to_json(),
+            "detectors": [[name, asdict(detector.config), name in self.int8] for name, detector in self.detectors.items()],
+            "thresholds": list(self.thresholds.items()),
+            "vectors": None if self.vectors is None else self.vectors.meta(),
+            "card": self.card,
+        }
+        return {key: json.dumps(value, separators=(",", ":")) for key, value in texts.items()}
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Model:
+        """The model of a file. ModelFileError, naming the file, for anything that is no model of this version."""
+        path = os.fspath(path)
+        arrays, texts = tensor_file.read(path)
+        try:
+            meta = {key: json.loads(text) for key, text in texts.items()}
+            version = meta["tinylog_format"]
+        except (ValueError, KeyError):
+            raise ModelFileError(f"{path} is not a tinylog model: its metadata do not say so") from None
+        if version != FORMAT_VERSION:
+            raise ModelFileError(f"{path}: format {version}, this tinylog reads {FORMAT_VERSION}; install the tinylog that made it"
+                                 f" ({meta.get('made_by', 'unknown')}) or train again")
+        try:
+            model = cls._from_parts(os.path.basename(path).removesuffix(".tinylog"), arrays, meta)
+            model.score(Windows(np.array([[model.n_events - 1, PAD], [PAD, PAD]], np.int32)))  # whether its parts fit together
+        except ConfigError as error:
+            raise ModelFileError(f"{path}: {error}") from None
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ModelFileError(f"{path} is damaged: its parts do not fit together ({type(error).__name__}: {error})") from None
+        return model
+
+    @classmethod
+    def _from_parts(cls, name: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Model:
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for key, array in arrays.items():
+            part, _, rest = key.partition(".")
+            parts.setdefault(part, {})[rest] = array
+        own, fitted, int8 = parts["model"], {}, []
+        for kind, config, small in meta["detectors"]:
+            module = detectors.load(kind)
+            params = parts.get(kind, {})
+            fitted[kind] = module.Detector(module.Config(**config), unpacked(params) if small else params)
+            int8 += [kind] * small
+        form = FORMATS[meta["log_format"]]
+        parser = Parser.from_json(meta["parser"], form.content_of)
+        vectors = None if meta["vectors"] is None else Vectors.from_tensors(parts["vectors"], meta["vectors"])
+        if sorted(own["order"].tolist()) != list(range(parser.n_known)) or not FIRST_EVENT <= len(own["frequency"]) <= parser.n_known:
+            raise ValueError("the order of its events does not fit its templates")
+        return cls(name, form.name, parser, WindowSpec.from_json(meta["window"]), own["order"], own["frequency"], fitted,
+                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1; a zero row stays."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+_TABLES = {
+    "vectors": lambda model, texts, buckets: model.vectors.vectors(texts),
+    "words": lambda model, texts, buckets: bucket_ids(texts, buckets),
+}
+
+
+def load(path: str | os.PathLike) -> Model:
+    """The model of a file. ModelFileError, naming the file and what is wrong, for anything else."""
+    return Model.load(path)
+
+
+def bundled(form: Format) -> Model:
+    """The model that comes with tinylog for logs of a format. ConfigError, saying what to do, where there is none."""
+    folder = files(__package__) / "models"
+    there = sorted(entry.name.removesuffix(".tinylog") for entry in folder.iterdir() if entry.name.endswith(".tinylog"))
+    if form.name not in there:
+        raise ConfigError(f"no bundled model for logs of format {form.name!r} (there are: {', '.join(there) or 'none'}); "
+                          "train one with `python -m tinylog.train -o M LOG` and give it with -m M")
+    with as_file(folder / f"{form.name}.tinylog") as path:
+        return Model.load(path)

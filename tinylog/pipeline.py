@@ -1,0 +1,190 @@
+"""Bytes to windows: the main path, the same for detecting and for training, so that a model is trained on what it will see.
+
+    files --read--> blocks --parser--> event ids --windower--> sessions     raw lines
+                    blocks --read_ids--> names --Names--> sessions          event ids, prepared elsewhere
+
+A block of lines travels as columns. `Step` is what comes out for each block: its lines' events, and the sessions it closed.
+"""
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from time import perf_counter
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from .errors import InputError
+from .parsing import Parser
+from .reading.blocks import blocks, open_log
+from .reading.formats import FORMATS, Format, session_keys, session_pattern
+from .reading.ids import IdRows, read_ids
+from .reading.sniff import ENOUGH, share, sniff
+from .records import FIRST_EVENT, UNKNOWN, Block, Events, Template
+from .windowing import WindowSpec, windower
+from .windowing.sessions import Session
+
+MAX_LINE = 1 << 20  # bytes; what stands behind them is dropped and counted
+SNIFFED = 200  # lines that decide on the format
+
+
+class Step(NamedTuple):
+    """One block behind the pipeline."""
+
+    events: Events | None  # None where the log is event ids: whole sessions at once
+    closed: list[Session]
+    certain: list[Session] = []  # open ones as they were when they got an event that only anomalous sessions have
+
+
+def read(files: Sequence[str], dropped: Counter[str], stdin: BinaryIO | None = None) -> Iterator[Block]:
+    """The blocks of several logs, one after the other; "-" is standard input. InputError where one cannot be read."""
+    for file in files:
+        if file == "-" and stdin is not None:
+            yield from blocks(stdin, None, max_line=MAX_LINE, dropped=dropped)
+            continue
+        with open_log(file) as stream:
+            yield from blocks(stream, None if file == "-" else file, max_line=MAX_LINE, dropped=dropped)
+
+
+def recognise(log: Iterator[Block], form: Format | None = None, expected: str | None = None) -> tuple[Format, Iterator[Block]]:
+    """The format of a log and the log from its beginning. The format is the given one, else the `expected` one where the first
+    lines are in it, else what they look like. InputError where the log is empty.
+    """
+    first = next(log, None)
+    if first is None:
+        raise InputError("the log is empty: there is no line to read")
+    lines = first.data.split(b"\n", SNIFFED)[:SNIFFED]
+    if form is None and expected is not None and share(FORMATS[expected], lines) >= ENOUGH:
+        form = FORMATS[expected]
+    return form or sniff(lines), chain([first], log)
+
+
+def spec_for(form: Format, size: int = 50, session: str | None = None, window: int | None = None,
+             timeout: float | None = None) -> WindowSpec:
+    """How a log of this format is cut: by `session` or the format's own key, unless windows of lines are asked for."""
+    key = session or (form.session.pattern.decode() if form.session is not None and window is None else None)
+    if session is not None:
+        session_pattern(session)  # refuses what is no pattern before a line is read
+    kind = "session" if key is not None or (form.name == "ids" and window is None) else "lines"
+    more = {} if timeout is None else {"timeout": timeout}
+    return WindowSpec(kind=kind, size=window or size, session=key, stream=form.stream if kind == "lines" else (), **more)
+
+
+def labelled(sessions: Sequence[Session], known: Mapping[bytes, int] | None) -> np.ndarray:
+    """(B,) int8: the truth of each session, from a label file where there is one, else from the log. InputError where one has none."""
+    if known is None:
+        labels = [session.label for session in sessions]
+        missing = labels.count(None)
+        hint = "give a file with --labels F"
+    else:
+        labels = [known.get(session.key) for session in sessions]
+        missing = labels.count(None)
+        hint = f"the label file has {len(known)} others"
+    if missing:
+        first = sessions[labels.index(None)]
+        name = repr(first.key.decode(errors="replace")) if first.key else f"line {first.first_line_no}"
+        raise InputError(f"{missing} of {len(labels)} sessions have no label, the first is {name}; {hint}")
+    return np.array(labels, np.int8)
+
+
+class Names:
+    """Event ids as a file of sequences calls them -> our own. A name that is new becomes an event, with its text where one is given.
+
+    "0" is a line that no template matched, where there are templates and none of them is called so.
+    """
+
+    def __init__(self, parser: Parser, texts: Iterable[Template] = ()) -> None:
+        self.parser, self.texts = parser, list(texts)
+        self._text = {template.name: template.text for template in self.texts}
+        self._ids = {template.name.encode(): i for i, template in enumerate(parser.templates) if i >= FIRST_EVENT}
+        if b"0" not in self._ids and "0" not in self._text and any(t.text for t in parser.templates):
+            self._ids[b"0"] = UNKNOWN
+
+    def events(self, sequence: bytes) -> list[int]:
+        """The event ids of one sequence."""
+        names = sequence.split()
+        try:
+            return [self._ids[name] for name in names]
+        except KeyError:
+            return [self._ids[name] if name in self._ids else self._meet(name) for name in names]
+
+    def _meet(self, name: bytes) -> int:
+        text = name.decode()
+        event_id = self._ids[name] = self.parser.introduce(Template(text, self._text.get(text, "")))
+        return event_id
+
+
+class Pipeline:
+    """One log on its way to windows. `seconds` (read, parse, window) says where the time went, `counters` what was dropped.
+
+    `rarity(event_ids) -> (N,)` says how common an event was in training, so that each session keeps its strangest line.
+    """
+
+    def __init__(self, form: Format, parser: Parser, spec: WindowSpec, names: Names | None = None,
+                 rarity: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        self.form, self.parser, self.spec, self.rarity = form, parser, spec, rarity
+        self.names = names or Names(parser)
+        self.windower = windower(spec)
+        self.seconds: Counter[str] = Counter()
+        self.lines = 0
+        self._key = re.compile(spec.session.encode()) if spec.session else None
+
+    def run(self, log: Iterable[Block]) -> Iterator[Step]:
+        """Each block's step, and a last one that closes what is open."""
+        if self.form.name == "ids":
+            for rows in self._timed("read", read_ids(log)):
+                started = perf_counter()
+                self.lines += len(rows.sequences)
+                step = Step(None, self._sessions(rows))
+                self.seconds["parse"] += perf_counter() - started
+                yield step
+            return
+        for block in self._timed("read", log):
+            events = self.events(block)
+            started = perf_counter()
+            closed = self.windower.add(events)
+            self.seconds["window"] += perf_counter() - started
+            yield Step(events, closed, self.windower.certain())
+        yield Step(None, self.windower.close())
+
+    def events(self, block: Block) -> Events:
+        """The lines of a block as columns."""
+        started = perf_counter()
+        event_ids = self.parser.learn(block.data)
+        lines = block.data.split(b"\n")
+        lines.pop()  # behind the last newline
+        self.lines += len(lines)
+        by_key = self._key is not None
+        events = Events(
+            event_ids=event_ids,
+            line_no=np.arange(block.first_line_no, block.first_line_no + len(lines)),
+            lines=lines,
+            sessions=session_keys(lines, self._key) if by_key else self.form.streams(lines) if self.spec.stream else None,
+            times=self.form.times(lines),
+            labels=self.form.labels(lines),
+            file=block.file,
+            rarity=None if self.rarity is None else self.rarity(event_ids),
+        )
+        self.seconds["parse"] += perf_counter() - started
+        return events
+
+    def _sessions(self, rows: IdRows) -> list[Session]:
+        """Sequences are sessions that are over."""
+        size, closed = self.spec.size, []
+        keys = rows.keys or [b""] * len(rows.sequences)
+        labels = [None] * len(keys) if rows.labels is None else rows.labels.tolist()
+        for sequence, key, label, line_no in zip(rows.sequences, keys, labels, rows.line_no.tolist()):
+            events = array("i", self.names.events(sequence)[-size:])
+            closed.append(Session(key, line_no, rows.file, line_no, label=label, events=events, line_no=line_no))
+        return closed
+
+    def _timed(self, what: str, items: Iterable) -> Iterator:
+        iterator, started = iter(items), perf_counter()
+        for item in iterator:
+            self.seconds[what] += perf_counter() - started
+            yield item
+            started = perf_counter()
+        self.seconds[what] += perf_counter() - started

@@ -1,0 +1,1 @@
+"""Scores -> alerts, while the log is still being written."""

@@ -1,0 +1,84 @@
+"""Why: from a window and its score to what a person needs to judge it. Data first, one sentence last.
+
+The code of the reason is that of the strongest fact: an event that training never saw, else the rule that spoke loudest,
+else the sequence as a whole. The share of each line in the score is the detector's own (attention).
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..records import PAD, UNKNOWN, Alert, Reason, Windows
+
+if TYPE_CHECKING:
+    from ..model import Model
+    from ..windowing.sessions import Session
+
+SHOWN = 3  # expected templates and lines that mattered: the first three say it
+
+
+def explained(model: Model, session: Session, windows: Windows, i: int, score: float, threshold: float, detector: str) -> Alert:
+    """The alert of window i of `windows`, which are prepared."""
+    reason = _reason(model, windows, i, detector)
+    events = windows.events[i][windows.events[i] != PAD]
+    line_nos = list(session.line_nos) or [session.first_line_no] * len(events)
+    if session.event:
+        event_id = int(model.numbered(np.array([session.event]))[0])
+    else:  # event ids alone came in
+        event_id = int(events[reason.position]) if len(events) else UNKNOWN
+    template = model.template(event_id)
+    nearest = model.nearest(event_id) if reason.code == "new_template" else None
+    expected = tuple((model.template(e).name, model.template(e).text, round(p, 3)) for e, p in reason.expected[:SHOWN])
+    share = reason.contrib[:len(events)]
+    top = [int(j) for j in np.argsort(-share, kind="stable")[:SHOWN] if share[j] > 0]
+    return Alert(
+        time=None if np.isnan(session.last_time) else session.last_time,
+        session=session.key.decode("utf-8", "backslashreplace") or None,
+        line_no=session.line_no,
+        file=session.file,
+        line=session.line,
+        score=score,
+        threshold=threshold,
+        reason=reason.code,
+        why=_sentence(reason, template.text or template.name, nearest, expected),
+        event_id=template.name,
+        template=template.text or None,
+        nearest=nearest,
+        expected=expected,
+        contrib=tuple((line_nos[j] or None, model.template(int(events[j])).name, round(float(share[j]), 3)) for j in top),
+        events=tuple(model.template(int(e)).name for e in events),
+        model=model.name,
+    )
+
+
+def _reason(model: Model, windows: Windows, i: int, detector: str) -> Reason:
+    """The detector's own reason, with the code and the expectation of the strongest fact."""
+    main = model.detectors[detector]
+    reason = main.explain(model.with_tables(windows, main), i)
+    events = windows.events[i]
+    new = np.flatnonzero((events == UNKNOWN) | (events >= model.n_events))
+    if len(new):
+        return reason._replace(code="new_template", position=int(new[0]))
+    rules = model.detectors.get("rules")
+    if rules is None or rules is main or windows.rules[i].max() <= 0:
+        return reason
+    fact = rules.explain(windows, i)
+    return fact._replace(contrib=reason.contrib)
+
+
+def _sentence(reason: Reason, template: str, nearest: tuple[str, float] | None, expected: tuple) -> str:
+    text = {
+        "new_template": f"never seen in training: {template!r}",
+        "event_set": "no normal session had this combination of events",
+        "count_vector": "no normal session had each of these events this often",
+        "bigram": "events followed one another as in no normal session",
+        "only_abnormal": f"only anomalous sessions had {template!r}",
+        "abnormal_share": f"nearly all sessions that had {template!r} were anomalous",
+        "sequence": "the sequence resembles anomalous ones",
+    }.get(reason.code, reason.code)
+    if nearest is not None:
+        text += f"; nearest known {nearest[0]!r} ({nearest[1]:.2f})"
+    if expected:
+        text += "; expected " + ", ".join(f"{text or name!r} {100 * p:.0f} %" for name, text, p in expected)
+    return text

@@ -1,0 +1,100 @@
+"""python -m tinylog.train -o MODEL [FILE...]: logs to a model file.
+
+With labels (--labels F, or in the log) the default detector is distillog, taught by a larger network; without them the rules
+that the normal log gives teach the same student. The figures, beside the rules, are those of a twin that was trained without
+the validation windows (--valid, else a part of the log that is cut off); the model itself learns from them too.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import detectors
+from .console import arguments, given_format, note, positive, run
+from .errors import ConfigError
+from .metrics.classification import figures
+from .model import Model
+from .reading.labels import read_templates
+from .records import Windows
+from .training.build import Options, build, held_out, merged
+from .training.dataset import Dataset, load
+from .training.progress import Progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0"""
+    args = _arguments().parse_args(argv)
+    detectors.load(args.detector or "distillog")
+    templates = read_templates(args.templates) if args.templates else ()
+    data = load(args.files, labels=args.labels, valid=args.valid, unlabelled=args.unlabelled, templates=templates, form=given_format(args),
+                session=args.session, window=args.window)
+    options = Options(args.detector or "distillog", args.seed, args.epochs, not args.no_teacher, args.prior)
+    _check_folder(args.output)
+    note(f"tinylog: {data.lines} lines ({data.form.name}), {len(data.train)} {'windows' if data.timed else 'sessions'}, "
+         + ("no labels: all are taken as normal, the rules teach the student" if data.train.labels is None else
+            f"{int(data.train.labels.sum())} of them anomalous"))
+    name = os.path.basename(args.output).removesuffix(".tinylog")
+    progress = lambda what: Progress(f"tinylog: {what}")  # noqa: E731
+    judged = None if data.train.labels is None else data if data.valid is not None else held_out(data, np.random.default_rng(args.seed))
+    if judged is not None:
+        sys.stdout.write(_table(build(judged, name, options, progress), judged.valid))
+        sys.stdout.flush()
+    model = build(merged(data), name, options, progress)
+    model.save(args.output)
+    sizes = sum(model.parts().values())
+    note(f"tinylog: {args.output} written, {sizes} bytes, detector {options.detector}, threshold {model.threshold:.3f}, prior {model.card['prior']:.4f}")
+    return 0
+
+
+def _arguments() -> argparse.ArgumentParser:
+    options = arguments("train", "Makes a model of logs.", model=False)
+    options.add_argument("-o", "--output", required=True, metavar="M", help="the model file to write")
+    options.add_argument("--labels", metavar="F", help="session,label rows (0, 1, Normal, Anomaly), where the log does not hold them")
+    options.add_argument("--valid", nargs="+", default=[], metavar="F", help="logs for validation; without them a part of the training log")
+    options.add_argument("--unlabelled", nargs="+", default=[], metavar="F", help="logs of which nothing is known; nearly all normal, as logs are")
+    options.add_argument("--templates", metavar="F", help="id,template rows, or a template a line numbered from 1")
+    options.add_argument("--detector", metavar="NAME", help=f"one of {', '.join(detectors.names())} (default: distillog)")
+    options.add_argument("--prior", type=_share, metavar="P", help="share of anomalous sessions in what will be scored")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--epochs", type=positive, metavar="N", help="passes over the windows; less is quicker and worse")
+    options.add_argument("--no-teacher", action="store_true", help="train the student on the labels alone")
+    return options
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and below 1")
+    return share
+
+
+def _check_folder(path: str) -> None:
+    """Whether the model file can be written there, asked before the work and not behind it."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise ConfigError(f"{path} cannot be written: {folder} is not a folder that can be written to")
+
+
+def _table(twin: Model, parsed: Windows) -> str:
+    """Figures of a twin of the model, trained without the validation windows, beside the rules. parsed: event ids of the parser."""
+    windows = Windows(twin.numbered(parsed.events), parsed.labels)
+    names = [*twin.thresholds, *detectors.load("rules").NAMES]
+    states = twin.detectors["rules"].states(windows)
+    columns = [twin.score(windows) > twin.threshold, *(states != 0).T]
+    rows = [f"validation ({len(windows)} windows, {int(windows.labels.sum())} anomalous), of a twin that was trained without it:",
+            f"{'':16}{'precision':>10}{'recall':>10}{'F1':>10}"]
+    for name, fired in zip(names, columns):
+        found = figures(fired.astype(float), windows.labels, 0.5)
+        rows.append(f"{name:16}{found['precision']:10.4f}{found['recall']:10.4f}{found['f1']:10.4f}")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    run(main)
