@@ -35,10 +35,10 @@ def made(tmp_path_factory) -> Made:
     sys.path.insert(0, str(ROOT / "examples"))
     make_log = import_module("make_log")
     sys.path.pop(0)
-    for name, blocks, seed in (("train", 400, 2), ("test", 60, 1)):
+    for name, blocks, seed in (("train", 240, 2), ("test", 60, 1)):
         make_log.main(str(folder / f"{name}.log"), str(folder / f"{name}.csv"), blocks, seed)
     train = import_module("tinylog.train")
-    options = ["-o", str(folder / "made.tinylog"), "--labels", str(folder / "train.csv"), "--epochs", "4", "--no-teacher", str(folder / "train.log")]
+    options = ["-o", str(folder / "made.tinylog"), "--labels", str(folder / "train.csv"), "--epochs", "40", "--no-teacher", str(folder / "train.log")]
     assert train.main(options) == 0
     return Made(folder / "test.log", folder / "test.csv", folder / "made.tinylog")
 

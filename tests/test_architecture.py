@@ -1,6 +1,7 @@
 """The shape of the package: who imports whom, what a fresh interpreter loads, where print and random numbers may stand."""
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_file_has_no_print_no_global_random_and_no_name_twice(path):
     for scope in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]:
         names = [node.name for node in scope.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
         assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["detect", "parse", "train", "evaluate"])
+def test_command_imports_console_before_anything_that_loads_numpy(name):
+    """More BLAS threads than one make training ten times slower on a busy machine, and NumPy reads their number once."""
+    body = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")).body
+    ours = [node for node in body if isinstance(node, ast.ImportFrom) and node.level or isinstance(node, ast.Import) and node.names[0].name == "numpy"]
+    assert isinstance(ours[0], ast.ImportFrom) and ours[0].module == "console"
+    code = f"import tinylog.{name}, os, sys; sys.stdout.write(os.environ['OPENBLAS_NUM_THREADS'])"
+    free = {key: value for key, value in os.environ.items() if not key.endswith("NUM_THREADS")}
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=free).stdout == b"1"
 
 
 def modules_after(code: str) -> set[str]:

@@ -18,7 +18,7 @@ FAST = distil.Plan(steps=120, head_steps=60, batch=16)
 CONFIGS = {
     "table": Config(width=3, hidden=2, attention=4),
     "two layers, counts, no rules": Config(width=3, hidden=4, layers=2, attention=2, counts=True, rules=False),
-    "vectors, mean of all steps": Config(inputs="vectors", hidden=2, attention=0, last=False, rules=False, masked=False),
+    "vectors, mean of all steps": replace(PUBLISHED_STUDENT, hidden=2),
     "vectors, mean of real steps": Config(inputs="vectors", hidden=2, attention=0, last=True),
 }
 
@@ -30,7 +30,8 @@ def rng() -> np.random.Generator:
 
 def some_windows(rng, B=6) -> Windows:
     lengths = rng.integers(1, T, B)
-    events = np.where(np.arange(T) < lengths[:, None], rng.integers(UNKNOWN, N_EVENTS + 2, (B, T)), PAD).astype(np.int32)
+    events = np.where(np.arange(T) < lengths[:, None], rng.integers(UNKNOWN, N_EVENTS + 2, (B, T)), PAD)
+    events = events.astype(np.int32)
     return Windows(events, rng.integers(0, 2, B).astype(np.int8), rng.integers(1, 5, B).astype(np.float32),
                    rng.standard_normal((B, len(rules.NAMES))).astype(np.float32),
                    {"vectors": rng.standard_normal((N_EVENTS + 2, D)).astype(np.float32)})

@@ -22,7 +22,8 @@ def windows(rows, labels=None, weights=None) -> Windows:
     events = np.zeros((len(rows), T), np.int32)
     for row, ids in zip(events, rows):
         row[:len(ids)] = ids
-    return Windows(events, None if labels is None else np.array(labels, np.int8), None if weights is None else np.array(weights, np.float32))
+    return Windows(events, None if labels is None else np.array(labels, np.int8),
+                   None if weights is None else np.array(weights, np.float32))
 
 
 def fitted(rows, labels=None, weights=None) -> rules.Detector:
@@ -80,7 +81,7 @@ def test_left_out_is_fitted_without_that_window():
 def test_evidence_of_event_sets_is_their_log_odds():
     rows, labels, weights = zip(*TRAINING)
     evidence = fitted(rows, labels, weights).evidence(windows([[A, B], [NEW], [D, A]]))[:, 0]
-    # left out: 70 of 71 normal windows have state 0 and one, {A, B, C}, 2; 28 + 1 anomalous ones 2, and one, {A, B, C} again, 0
+    # left out: 70 of 71 normal windows have state 0 and one, {A, B, C}, 2; 29 of 30 anomalous ones 2, {A, B, C} again 0
     normal, anomalous = np.array([70.5, 0.5, 1.5]) / 72.5, np.array([1.5, 0.5, 29.5]) / 31.5
     np.testing.assert_allclose(evidence, np.log(anomalous / normal), rtol=1e-5)
 

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from .console import arguments, log_and_model, note, run
+from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
 from .streaming.alerts import to_json, to_text
 from .streaming.scorer import Scorer
 

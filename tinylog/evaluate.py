@@ -13,9 +13,10 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
+
 import numpy as np
 
-from .console import arguments, log_and_model, note, run
 from .detectors.rules import NAMES
 from .errors import InputError
 from .metrics.classification import figures

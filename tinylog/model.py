@@ -227,7 +227,7 @@ class Model:
         try:
             model = cls._from_parts(os.path.basename(path).removesuffix(".tinylog"), arrays, meta)
             model.score(Windows(np.array([[model.n_events - 1, PAD], [PAD, PAD]], np.int32)))  # whether its parts fit together
-        except ConfigError as error:
+        except (ConfigError, ModelFileError) as error:
             raise ModelFileError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ModelFileError(f"{path} is damaged: its parts do not fit together ({type(error).__name__}: {error})") from None

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from .console import arguments, given_format, log_and_model, note, run
+from .console import arguments, given_format, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
 from .parsing import Parser
 from .pipeline import read, recognise
 from .reading.formats import Format

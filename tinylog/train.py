@@ -10,19 +10,23 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+
+from .console import arguments, given_format, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
 
 import numpy as np
 
 from . import detectors
-from .console import arguments, given_format, note, positive, run
-from .errors import ConfigError
+from .embedding.vectors import Vectors
+from .errors import InputError, ModelFileError
 from .metrics.classification import figures
 from .model import Model
 from .reading.labels import read_templates
-from .records import Windows
+from .records import Template, Windows
 from .training.build import Options, build, held_out, merged
 from .training.dataset import Dataset, load
 from .training.progress import Progress
+from .training.vector_files import read_template_vectors, read_word_vectors
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     templates = read_templates(args.templates) if args.templates else ()
     data = load(args.files, labels=args.labels, valid=args.valid, unlabelled=args.unlabelled, templates=templates, form=given_format(args),
                 session=args.session, window=args.window)
-    options = Options(args.detector or "distillog", args.seed, args.epochs, not args.no_teacher, args.prior)
+    vectors = _vectors(args.vectors, templates, data) if args.vectors else None
+    options = Options(args.detector or "distillog", args.seed, args.epochs, not args.no_teacher, args.prior, vectors)
     _check_folder(args.output)
     note(f"tinylog: {data.lines} lines ({data.form.name}), {len(data.train)} {'windows' if data.timed else 'sessions'}, "
          + ("no labels: all are taken as normal, the rules teach the student" if data.train.labels is None else
@@ -41,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = lambda what: Progress(f"tinylog: {what}")  # noqa: E731
     judged = None if data.train.labels is None else data if data.valid is not None else held_out(data, np.random.default_rng(args.seed))
     if judged is not None:
-        sys.stdout.write(_table(build(judged, name, options, progress), judged.valid))
+        sys.stdout.write(_table(build(judged, name, replace(options, explained=False), progress), judged.valid))
         sys.stdout.flush()
     model = build(merged(data), name, options, progress)
     model.save(args.output)
@@ -57,12 +62,21 @@ def _arguments() -> argparse.ArgumentParser:
     options.add_argument("--valid", nargs="+", default=[], metavar="F", help="logs for validation; without them a part of the training log")
     options.add_argument("--unlabelled", nargs="+", default=[], metavar="F", help="logs of which nothing is known; nearly all normal, as logs are")
     options.add_argument("--templates", metavar="F", help="id,template rows, or a template a line numbered from 1")
+    options.add_argument("--vectors", metavar="F", help="vectors to read templates by: a row of numbers a template (CSV), or word vectors (.vec, .bin)")
     options.add_argument("--detector", metavar="NAME", help=f"one of {', '.join(detectors.names())} (default: distillog)")
     options.add_argument("--prior", type=_share, metavar="P", help="share of anomalous sessions in what will be scored")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--epochs", type=positive, metavar="N", help="passes over the windows; less is quicker and worse")
     options.add_argument("--no-teacher", action="store_true", help="train the student on the labels alone")
     return options
+
+
+def _vectors(path: str, templates: Sequence[Template], data: Dataset) -> Vectors:
+    if path.endswith((".vec", ".bin")):
+        return read_word_vectors(path, [template.text for template in data.parser.templates])
+    if not templates:
+        raise InputError(f"{path} has a row for each template, and no templates are given; name them with --templates F")
+    return read_template_vectors(path, [template.text for template in templates])
 
 
 def _share(text: str) -> float:
@@ -79,7 +93,7 @@ def _check_folder(path: str) -> None:
     """Whether the model file can be written there, asked before the work and not behind it."""
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise ConfigError(f"{path} cannot be written: {folder} is not a folder that can be written to")
+        raise ModelFileError(f"{path} cannot be written: {folder} is not a folder that can be written to")
 
 
 def _table(twin: Model, parsed: Windows) -> str:

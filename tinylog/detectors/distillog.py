@@ -1,18 +1,17 @@
-"""DistilLog (Nguyen 2024): a recurrent network reads the events of a window, attention says which of them matter, two logits come out.
+"""DistilLog (Nguyen 2024): a recurrent network reads the events of a window, attention weighs them, two logits result.
 
     x_t = E[event t]              a row of a learned table, or the vector of the event's template, or tanh(u / 2) where
                                   u = c + sum of +-E[word] over the words of the template (layers/bag.py)
     h_1 ... h_T = GRU(x)          one or more layers, padded steps masked
     s = sum over t of a_t h_t     additive attention; the plain mean where attention = 0, as it was published
-    logits = W [s, h_T, log(1 + counts), rules, 2 P - 1] + b        as much of it as the Config asks for; P is the noisy-or
-                                  over the events of the first column of u (layers/noisy_or.py)
+    logits = W [s, h_T, log(1 + counts), rules, 2 P - 1] + b      as much of it as the Config asks for; P is the
+                                  noisy-or over the events of the first column of u (layers/noisy_or.py)
 
     score = logits[1] - logits[0] + log-odds of the prior - log-odds of the training share
 
-Teacher and student are this class with two Configs. As published they have 160,770 and 442 numbers; ours have a table and attention that learns.
-The log-counts and the evidence of rules.py are what a mean over four units cannot keep: how often each event occurred, and whether that was
-ever normal.
-Training with a teacher is in training/distil.py.
+Teacher and student are this class with two Configs. As published they have 160,770 and 442 numbers; ours have a table
+and attention that learns. The log-counts and the evidence of rules.py are what four units cannot keep: how often each
+event occurred, and whether that was ever normal. Training with a teacher is in training/distil.py.
 """
 from __future__ import annotations
 
@@ -33,12 +32,12 @@ from . import Sizes
 from .rules import NAMES
 
 CHUNK = 1024  # windows scored at once: bounds memory
-SCALE = 4.0  # the evidence of rules is divided by this, to be about as large as states are: the head's decay then weighs both alike
+SCALE = 4.0  # the evidence of rules divided by it is about as large as states: the head's decay is fair to both
 
 
 @dataclass(frozen=True)
 class Config:
-    inputs: str = "table"  # "table": learned, a row an event; "words": learned, a row a bucket; "vectors": Windows.tables["vectors"]
+    inputs: str = "table"  # "table": learned, a row an event; "words": a row a bucket; "vectors": given, see NEEDS
     width: int = 6  # D of the table; that of the vectors comes with Sizes
     buckets: int = 1600  # rows of the table of words
     hidden: int = 4
@@ -57,8 +56,8 @@ class Config:
 TINY = Config(width=2, hidden=2, attention=1)
 STUDENT = Config()
 TEACHER = Config(width=30, hidden=128, layers=2, attention=32, last=False, dropout=0.1)
-PUBLISHED_TEACHER = Config(inputs="vectors", hidden=128, layers=2, attention=0, last=False, rules=False, masked=False, dropout=0.1)
 PUBLISHED_STUDENT = Config(inputs="vectors", attention=0, last=False, rules=False, masked=False)
+PUBLISHED_TEACHER = replace(PUBLISHED_STUDENT, hidden=128, layers=2, dropout=0.1)
 
 
 class Detector:
@@ -72,7 +71,7 @@ class Detector:
 
     @classmethod
     def create(cls, config: Config, sizes: Sizes, rng: np.random.Generator) -> Detector:
-        """Starting values. A learned table has a row for UNKNOWN and one for each known event; ConfigError for unknown `inputs`."""
+        """Starting values. A table has a row for UNKNOWN and each known event. ConfigError for unknown `inputs`."""
         if config.inputs not in ("table", "vectors", "words"):
             raise ConfigError(f"distillog has no inputs {config.inputs!r}; there are: table, vectors, words")
         H, kinds, params = config.hidden, sizes.n_events - 1, {}
@@ -81,7 +80,8 @@ class Detector:
             params["table.E"][0] = 0  # UNKNOWN may never occur in training: it says nothing then
         if config.inputs == "words":
             params |= named("table", bag.init(rng, config.buckets, config.width))
-        params |= named("gru", gru.init(rng, sizes.n_inputs if config.inputs == "vectors" else config.width, H, config.layers))
+        D = sizes.n_inputs if config.inputs == "vectors" else config.width
+        params |= named("gru", gru.init(rng, D, H, config.layers))
         if config.attention:
             params |= named("attention", attention.init(rng, H, config.attention))
         states, side = H * (1 + config.last), kinds * config.counts + len(NAMES) * config.rules + config.noisy_or
@@ -93,7 +93,8 @@ class Detector:
             rng: np.random.Generator | None = None) -> list[float]:
         """Learns from labels alone; `rng` is for dropout. Windows.rules must be `evidence_left_out`, not `evidence`."""
         self.config = replace(self.config, trained_prior=anomalous_share(windows))
-        return minimise(lambda params, index: self.loss_and_grads(params, windows.take(index), rng=rng), self.params, len(windows))
+        return minimise(lambda params, index: self.loss_and_grads(params, windows.take(index), rng=rng),
+                        self.params, len(windows))
 
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float32 log-odds that a window is anomalous, where `prior` of them are."""
@@ -176,7 +177,9 @@ class Detector:
         u, u_cache = bag.forward(windows.tables["words"], part(params, "table"))  # (n, D)
         v = np.tanh(0.5 * u)
         x, x_cache = lookup.forward(windows.events, {"E": v})
-        alarm, alarm_cache = noisy_or.forward(u[:, 0], windows.events, windows.mask) if self.config.noisy_or else (None, None)
+        if not self.config.noisy_or:
+            return x, None, (u_cache, v, x_cache, None)
+        alarm, alarm_cache = noisy_or.forward(u[:, 0], windows.events, windows.mask)
         return x, alarm, (u_cache, v, x_cache, alarm_cache)
 
     def _inputs_backward(self, dx: np.ndarray, dalarm: np.ndarray, cache: Any) -> Params:
@@ -217,14 +220,17 @@ class Detector:
         """How many events are known, UNKNOWN one of them."""
         if self.config.inputs == "table":
             return len(self.params["table.E"])
-        return self.params["head.W"].shape[1] - self.config.hidden * (1 + self.config.last) - len(NAMES) * self.config.rules - self.config.noisy_or
+        config = self.config
+        others = config.hidden * (1 + config.last) + len(NAMES) * config.rules + config.noisy_or
+        return self.params["head.W"].shape[1] - others
 
     def _mask(self, windows: Windows) -> np.ndarray | None:
         return windows.mask if self.config.masked else None
 
 
-def loss_of(y: np.ndarray, windows: Windows, teacher: np.ndarray | None, alpha: float, temperature: float) -> tuple[float, np.ndarray]:
-    """Of logits y (B, 2), the loss and dy: cross-entropy with the labels or, given a teacher's logits (B, 2), distillation.
+def loss_of(y: np.ndarray, windows: Windows, teacher: np.ndarray | None, alpha: float,
+            temperature: float) -> tuple[float, np.ndarray]:
+    """Of logits y (B, 2), the loss and dy: cross-entropy with the labels or, given a teacher's logits, distillation.
 
     A window without a label (-1) has its teacher alone to learn from.
     """
@@ -236,7 +242,7 @@ def loss_of(y: np.ndarray, windows: Windows, teacher: np.ndarray | None, alpha: 
 
 
 def anomalous_share(windows: Windows) -> float:
-    """Share of anomalous ones among the windows that have a label, by weight; kept off 0 and 1 so that it has log-odds."""
+    """Share of anomalous ones among the windows with a label, by weight; kept off 0 and 1 so that it has log-odds."""
     weights = np.ones(len(windows)) if windows.weights is None else windows.weights
     normal, anomalous = (weights[windows.labels == label].sum(dtype=np.float64) for label in (0, 1))
     return float((anomalous + 0.5) / (normal + anomalous + 1))

@@ -1,18 +1,23 @@
-"""Rules without learning: five facts of a window, each with the log-odds that training gives it. Nothing is fitted but counts.
+"""Rules without learning: five facts of a window, each with the log-odds that training gives it. All is counted.
 
-    event_set       the set of its events, among training windows, is    0 oftener normal, 1 never seen, 2 oftener anomalous
+    event_set       the set of its events is, in training, 0 oftener normal, 1 never seen, 2 oftener anomalous
     count_vector    how often it has each event: likewise
     bigram          1: two neighbours (the last event and the end are two as well) that no normal window has
     only_abnormal   1: an event that anomalous windows have and normal ones never
     abnormal_share  1: an event that at least nine in ten of its windows are anomalous
 
-    evidence of a state = log p(state | anomalous, before) - log p(state | normal, before)      score = their sum + log-odds of the prior
+    evidence of a state = log p(state | anomalous, before) - log p(state | normal, before)
+    score = sum of the evidence + log-odds of the prior
 
-`before`: nothing for the event set, its state for the count vector, both states for the other three, since the five often say the same: an event set
-of anomalous sessions counts for little where its count vector was normal. The states are counted over the training windows, **each as if it had not been among them**: a window that knew itself would never be new, and
-what is new is the point. A window without a label counts as normal, as nearly all of real traffic is; without any label, states of anomalous
-windows are taken for equally likely. Sets, vectors and pairs are kept as 32-bit hashes: any event id has one, those never seen in
-training too. Event sets: F1 .98 on HDFS without a label; share: .88 on BGL.
+`before`: nothing for the event set, its state for the count vector, both states for the other three. The five often
+say the same; so a set that anomalous windows have counts for little where the count vector is one that normal windows
+have.
+
+The states are counted over the training windows, **each as if it had not been among them**: a window that knew itself
+would never be new, and what is new is the point. A window without a label counts as normal, as nearly all of real
+traffic is; without any label, the states of anomalous windows are taken for equally likely. Sets, vectors and pairs
+are kept as 32-bit hashes: any event id has one, those never seen in training too. Event sets: F1 .98 on HDFS without
+a label; share: .88 on BGL.
 """
 from __future__ import annotations
 
@@ -50,13 +55,14 @@ class Detector:
     @classmethod
     def create(cls, config: Config, sizes: Sizes, rng: np.random.Generator | None = None) -> Detector:
         """One that has seen nothing: every fact is without evidence."""
-        params: dict[str, np.ndarray] = {"bigram.normal": np.zeros(0, np.uint32), "events": np.zeros((sizes.n_events, 2), bool)}
+        params = {"bigram.normal": np.zeros(0, np.uint32), "events": np.zeros((sizes.n_events, 2), bool)}
         for name in NAMES[:2]:
             params |= {f"{name}.normal": np.zeros(0, np.uint32), f"{name}.abnormal": np.zeros(0, np.uint32)}
         return cls(config, params | {"evidence": np.zeros((len(NAMES), 9, 3), np.float32)})
 
-    def fit(self, windows: Windows, minimise: Callable | None = None, fitted: Mapping[str, Any] | None = None) -> list[float]:
-        """Counts the windows, by their weights; label 1 is anomalous, any other (or None) counts as normal. Only `params` changes."""
+    def fit(self, windows: Windows, minimise: Callable | None = None,
+            fitted: Mapping[str, Any] | None = None) -> list[float]:
+        """Counts the windows, by their weights; label 1 is anomalous, any other (or None) counts as normal."""
         counted = _Counted.of(windows, len(self.params["events"]))
         self.params |= counted.memory()
         self.params["evidence"] = _evidence(counted.states_left_out(), counted.anomalous, counted.weights)
@@ -134,7 +140,7 @@ class _Counted(NamedTuple):
 
     anomalous: np.ndarray  # (B,) bool
     weights: np.ndarray  # (B,) float64
-    keys: list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # sets and vectors: the kinds (K,), whose each window is (B,), counts (K, 2)
+    keys: list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # (K,) kinds, (B,) which, (K, 2) counts
     pairs: tuple[np.ndarray, np.ndarray, np.ndarray]  # likewise: (K,), (B, T), (K, 2)
     has_pair: np.ndarray  # (B, T) bool
     events: np.ndarray  # (B, T)
@@ -150,7 +156,8 @@ class _Counted(NamedTuple):
         def counts(kinds: np.ndarray, real: np.ndarray, n: int) -> np.ndarray:
             """(n, 2): weight of the normal and of the anomalous windows that have each kind; kinds (B, T)."""
             ordered = np.sort(np.where(real, kinds, -1), 1)
-            rows, places = np.nonzero((ordered >= 0) & (np.diff(ordered, axis=1, prepend=-1) != 0))  # each window counts once
+            once = (ordered >= 0) & (np.diff(ordered, axis=1, prepend=-1) != 0)
+            rows, places = np.nonzero(once)
             cells = ordered[rows, places] * 2 + anomalous[rows]
             return np.bincount(cells, weights[rows], 2 * n).reshape(n, 2)
 
@@ -160,8 +167,9 @@ class _Counted(NamedTuple):
             return kinds, inverse, counts(inverse.reshape(B, -1), real, len(kinds))
 
         one = np.ones((B, 1), bool)
-        return cls(anomalous, weights, [counted(facts.sets, one), counted(facts.vectors, one)], counted(facts.pairs, facts.has_pair),
-                   facts.has_pair, facts.events, counts(facts.events, facts.has_pair, n_events))
+        return cls(anomalous, weights, [counted(facts.sets, one), counted(facts.vectors, one)],
+                   counted(facts.pairs, facts.has_pair), facts.has_pair, facts.events,
+                   counts(facts.events, facts.has_pair, n_events))
 
     def memory(self) -> dict[str, np.ndarray]:
         """The parameters that remember, sorted."""
@@ -191,7 +199,8 @@ class _Counted(NamedTuple):
 def _event_rules(counts: np.ndarray) -> np.ndarray:
     """(..., 2) bool, only_abnormal and abnormal_share, of counts (..., 2)."""
     normal, anomalous = counts[..., 0], counts[..., 1]
-    return np.stack([(normal <= 0) & (anomalous > 0), (anomalous >= SHARE * (normal + anomalous)) & (anomalous > 0)], -1)
+    some = anomalous > 0
+    return np.stack([some & (normal <= 0), some & (anomalous >= SHARE * (normal + anomalous))], -1)
 
 
 def _before(states: np.ndarray) -> np.ndarray:
@@ -201,7 +210,7 @@ def _before(states: np.ndarray) -> np.ndarray:
 
 
 def _evidence(states: np.ndarray, anomalous: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(R, 9, 3) float32: rule, what was before, state to log p(state | anomalous, before) - log p(state | normal, before)."""
+    """(R, 9, 3) float32: the evidence of each rule, what was before, state."""
     evidence, before = np.zeros((len(NAMES), 9, 3), np.float32), _before(states)
     for rule, n in enumerate(STATES):
         if rule > 2 and not anomalous.any():

@@ -1,7 +1,7 @@
-"""Windows that nobody logged: real ones with something changed. A teacher says what to think of them, a student learns more of the teacher.
+"""Windows that nobody logged: real ones with something changed. The teacher judges them, the student learns.
 
-Each keeps most of what makes a log a log, so that they lie around and between the real ones: where a student of a few hundred numbers has to draw the
-line, and where real windows are few. They have no label (-1).
+Each keeps most of what makes a log a log, so that they lie around and between the real ones: where a student of a few
+hundred numbers has to draw the line, and where real windows are few. They have no label (-1).
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..records import FIRST_EVENT, PAD, UNKNOWN, Windows
 
 
 def altered(windows: Windows, n: int, n_events: int, rng: np.random.Generator) -> Windows:
-    """n windows, each a random one of `windows` with one to three changes; the columns of the old ones do not apply any more."""
+    """n windows, each a random one of `windows` with one to three changes. They have no evidence yet."""
     lengths, T = windows.lengths, windows.events.shape[1]
     events = np.full((n, T), PAD, windows.events.dtype)
     chosen = rng.integers(len(windows), size=(n, 2))

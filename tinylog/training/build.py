@@ -32,6 +32,7 @@ FEW_EVENTS = 80  # kinds of event for which a table is small
 MANY_ANOMALIES = 0.1  # a larger share among sessions is a choice of whoever made the file, not what a log has
 PRIOR = 0.02  # share of anomalous sessions where the file cannot say
 VECTOR_DIM, RAW_DIM, VECTOR_BUCKETS = 10, 32, 500
+GIVEN_DIM = 20  # of given vectors: with more, the student would have more than 442 numbers
 TABLE_TEACHER = replace(distillog.TEACHER, inputs="table", width=30, last=True, rules=True)  # that of the paper, and all its student sees
 ALTERED = 4000  # windows that only the teacher knows
 
@@ -45,6 +46,8 @@ class Options:
     epochs: int | None = None  # None: as many steps as were found to be enough
     teacher: bool = True
     prior: float | None = None
+    vectors: Vectors | None = None  # what the network reads; None: what suits the log
+    explained: bool = True  # with word vectors, for the nearest known template
 
 
 def build(data: Dataset, name: str, options: Options, progress: Callable[[str], Progress | None] = lambda what: None) -> Model:
@@ -59,10 +62,14 @@ def build(data: Dataset, name: str, options: Options, progress: Callable[[str], 
     rng, prior = np.random.default_rng(options.seed), options.prior or _prior(data)
     facts = rules.Detector.create(rules.Config(prior), Sizes(n_events))
     facts.fit(known)
-    fitted, threshold, int8 = {"rules": facts}, 0.0, []
+    fitted, threshold, int8, given = {"rules": facts}, 0.0, [], None
     if options.detector == "distillog":
         by_words = n_events - FIRST_EVENT > FEW_EVENTS and data.train.labels is not None and any(texts[FIRST_EVENT:])
-        if by_words:
+        if options.vectors is not None:
+            given = _projected(options.vectors, texts[FIRST_EVENT:n_events], GIVEN_DIM)
+            table = np.concatenate([np.zeros((FIRST_EVENT, GIVEN_DIM), np.float32), given.vectors(texts[FIRST_EVENT:])])
+            known = replace(known, tables={"vectors": table})
+        if by_words and options.vectors is None:
             network, threshold, int8 = _by_words(train, texts, n_events, options, rng, progress), words.THRESHOLD, ["distillog"]
         else:
             network = _by_table(replace(known, rules=facts.evidence_left_out(known)), facts, n_events, options, prior, rng, progress)
@@ -76,7 +83,8 @@ def build(data: Dataset, name: str, options: Options, progress: Callable[[str], 
                          "unlabelled": 0 if unlabelled is None else len(unlabelled), "lines": data.lines, "events": n_events - FIRST_EVENT},
             "prior": prior, "seed": options.seed, "teacher": options.teacher, "epochs": options.epochs}
     model = Model(name, data.form.name, data.parser, data.spec, order, frequency.astype(np.float32), fitted, {options.detector: threshold},
-                  _vectors(texts[FIRST_EVENT:n_events], frequency[FIRST_EVENT:], options.seed), card=card, int8=int8)
+                  given or (_vectors(texts[FIRST_EVENT:n_events], frequency[FIRST_EVENT:], options.seed) if options.explained else None),
+                  card=card, int8=int8)
     model.seen = np.unique(np.concatenate([model.hashes(part) for part in (train, unlabelled) if part is not None]))
     return model
 
@@ -130,21 +138,21 @@ def _prior(data: Dataset) -> float:
 def _by_table(windows: Windows, facts: rules.Detector, n_events: int, options: Options, prior: float, rng: np.random.Generator,
               progress: Callable[[str], Progress | None]) -> distillog.Detector:
     """A student that reads a table and the rules. Without labels the rules are its teacher."""
+    inputs = "vectors" if "vectors" in windows.tables else "table"
+    sizes = Sizes(n_events, GIVEN_DIM)
     labelled = windows.take(windows.labels >= 0)
-    lesson = distil.lesson(windows, facts, ALTERED, rng)
-    supervised = len(np.unique(labelled.labels)) == 2
-    plan, teacher_plan = _shortened(distil.STUDENT, options, lesson), _shortened(distil.TEACHER, options, labelled)
-    if not supervised:
-        everything = replace(lesson, labels=np.full(len(lesson), -1, np.int8))
-        opinion = distil.as_logits(lesson.rules.sum(1))
+    if len(np.unique(labelled.labels)) < 2:
+        everything = distil.lesson(replace(windows, labels=np.full(len(windows), -1, np.int8)), facts, ALTERED, rng)
+        opinion = distil.as_logits(everything.rules.sum(1))
     elif options.teacher:
-        teacher = distillog.Detector.create(TABLE_TEACHER, Sizes(n_events), rng)
-        distil.train(teacher, labelled, teacher_plan, rng, progress=progress("teacher"))
-        everything, opinion = lesson, teacher.logits(lesson)
+        teacher = distillog.Detector.create(replace(TABLE_TEACHER, inputs=inputs), sizes, rng)
+        distil.train(teacher, labelled, _shortened(distil.TEACHER, options, labelled), rng, progress=progress("teacher"))
+        everything = distil.lesson(windows, facts, ALTERED, rng)
+        opinion = teacher.logits(everything)
     else:
         everything, opinion = labelled, None
-    student = distillog.Detector.create(replace(distillog.STUDENT, prior=prior), Sizes(n_events), rng)
-    distil.train(student, everything, plan, rng, opinion, progress=progress("student"))
+    student = distillog.Detector.create(replace(distillog.STUDENT, inputs=inputs, prior=prior), sizes, rng)
+    distil.train(student, everything, _shortened(distil.STUDENT, options, everything), rng, opinion, progress=progress("student"))
     return student
 
 
@@ -173,6 +181,10 @@ def _vectors(texts: list[str], frequency: np.ndarray, seed: int) -> Vectors | No
     sentences = [words_of(text) for text, share in zip(texts, frequency) for _ in range(1 + round(log1p(1000 * share)))]
     if not any(sentences):
         return None
-    vectors = with_idf(train_word_vectors(sentences, RAW_DIM, seed, n_buckets=VECTOR_BUCKETS), texts)
-    known = pca.fit(vectors.vectors([text for text in texts if text]), VECTOR_DIM)
-    return vectors.projected(known.mean, known.axes)
+    return _projected(with_idf(train_word_vectors(sentences, RAW_DIM, seed, n_buckets=VECTOR_BUCKETS, tokens=100_000), texts), texts, VECTOR_DIM)
+
+
+def _projected(vectors: Vectors, texts: list[str], dim: int) -> Vectors:
+    """The first principal components of the training templates' vectors."""
+    found = pca.fit(vectors.vectors([text for text in texts if text]), dim)
+    return vectors.projected(found.mean, found.axes)

@@ -4,10 +4,11 @@
     2  the head alone, on the evidence too, with a weight decay that keeps it from trusting either side too much
 
     teacher      learns from the labels
-    student      learns from the labels and from what the teacher says of all windows: labelled ones, unlabelled ones, altered ones (alter.py)
+    student      learns from the labels and from its teacher, on labelled, unlabelled and altered windows (alter.py)
 
-Windows are distinct and weighted by how often they occur. Their evidence must be `evidence_left_out`, but of altered ones `evidence`.
-Hinton 2015; a teacher that sees more than its student, as in part 1: Lopez-Paz 2016.
+Windows are distinct and weighted by how often they occur. Their evidence must be `evidence_left_out`, that of altered
+ones `evidence`: they are in nobody's memory. Hinton 2015; a teacher that sees more than its student, as in part 1:
+Lopez-Paz 2016.
 """
 from __future__ import annotations
 
@@ -29,14 +30,14 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many steps and how large. Steps, not epochs: with a teacher or without one, on few windows or many, the compute is the same."""
+    """How many steps and how large. Steps, not epochs: with a teacher or without one the compute is the same."""
 
     steps: int = 2600  # of the network
     lr: float = 1e-2
     batch: int = 64
     head_steps: int = 860
     head_lr: float = 1e-2
-    head_decay: float = 3e-3  # by the validation loss on HDFS
+    head_decay: float = 3e-3  # least validation loss on HDFS of 1e-3, 3e-3 and 1e-2, at distillog.SCALE
     alpha: float = 0.3  # share of the labels in the loss, the rest is the teacher's
     temperature: float = 2.0
 
@@ -49,7 +50,7 @@ def train(network: Detector, windows: Windows, plan: Plan, rng: np.random.Genera
           progress: Progress | None = None) -> list[float]:
     """Change the network's parameters. The losses of part 1, then of part 2.
 
-    `teacher` (B, 2): its logits for `windows`, which then need no label (-1). What is labelled decides on `trained_prior`.
+    `teacher` (B, 2): its logits for `windows`, which then need no label (-1). Labelled ones decide on `trained_prior`.
     """
     if (windows.labels >= 0).any():
         network.config = replace(network.config, trained_prior=anomalous_share(windows))
@@ -61,7 +62,7 @@ def train(network: Detector, windows: Windows, plan: Plan, rng: np.random.Genera
 
 
 def lesson(windows: Windows, memory: rules.Detector, n: int, rng: np.random.Generator, share: float = 0.1) -> Windows:
-    """Labelled and unlabelled windows (`joined`) with n altered ones behind them, which weigh `share` as much as all of them together."""
+    """Labelled and unlabelled windows (`joined`), and n altered ones, `share` as heavy as all of them together."""
     new = altered(windows, n, len(memory.params["events"]), rng)
     weight = share * (len(windows) if windows.weights is None else windows.weights.sum()) / max(n, 1)
     return joined(windows, replace(new, weights=np.full(n, weight, np.float32), rules=memory.evidence(new)))
@@ -77,7 +78,7 @@ def joined(*parts: Windows) -> Windows:
 
 
 def as_logits(log_odds: np.ndarray) -> np.ndarray:
-    """(B,) of any detector, with the prior 1/2, to logits (B, 2) of a teacher: where there is no label, the rules can be one."""
+    """(B,) of any detector, at even prior, to the logits (B, 2) of a teacher: without labels, the rules are one."""
     return np.stack([-log_odds / 2, log_odds / 2], 1).astype(np.float32)
 
 
@@ -89,8 +90,8 @@ def _network(network: Detector, windows: Windows, plan: Plan, rng: np.random.Gen
         return network.loss_and_grads(params, windows.take(index), None if teacher is None else teacher[index],
                                       alpha=plan.alpha, temperature=plan.temperature, rng=dropout)
 
-    return minimise(step, network.params, len(windows), rng=rng, epochs=_epochs(plan.steps, plan, windows), batch=plan.batch,
-                    lr=plan.lr, schedule=cosine, lengths=windows.lengths, progress=progress)
+    return minimise(step, network.params, len(windows), rng=rng, epochs=_epochs(plan.steps, plan, windows),
+                    batch=plan.batch, lr=plan.lr, schedule=cosine, lengths=windows.lengths, progress=progress)
 
 
 def _head(network: Detector, windows: Windows, plan: Plan, rng: np.random.Generator, teacher: np.ndarray | None,
@@ -100,7 +101,8 @@ def _head(network: Detector, windows: Windows, plan: Plan, rng: np.random.Genera
 
     def step(params: Params, index: np.ndarray) -> tuple[float, Params]:
         y, cache = dense.forward(features[index], part(params, "head"))
-        loss, dy = loss_of(y, windows.take(index), None if teacher is None else teacher[index], plan.alpha, plan.temperature)
+        opinion = None if teacher is None else teacher[index]
+        loss, dy = loss_of(y, windows.take(index), opinion, plan.alpha, plan.temperature)
         return loss, named("head", dense.backward(dy, cache)[1])
 
     return minimise(step, head, len(windows), rng=rng, epochs=_epochs(plan.head_steps, plan, windows), batch=plan.batch,

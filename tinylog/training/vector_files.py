@@ -1,4 +1,7 @@
-"""Word vectors that the user has: `.vec`, text, or `.bin`, fastText's own file (github.com/facebookresearch/fastText).
+"""Vectors that the user has: of words, `.vec`, text, or `.bin`, fastText's own file (github.com/facebookresearch/fastText), or
+of templates, CSV.
+
+    .csv   a row of numbers for each template, in the order of the template file; a header is passed over
 
     .vec   "n dim", then a line a word: "word v_1 ... v_dim"; the first line may be missing
     .bin   int32 magic version dim ws epoch minCount neg wordNgrams loss model bucket minn maxn lrUpdateRate, double t;
@@ -20,10 +23,44 @@ from ..embedding.subwords import ngram_rows
 from ..embedding.vectors import Vectors
 from ..embedding.words import words as words_of
 from ..errors import InputError
+from ..reading.blocks import open_log
 
 MAGIC = 793712314
 KEEP_ALL = 5000  # n-gram rows: a larger table is cut to those of the templates' words
 MAX_LINE = 1 << 20  # bytes
+
+
+RIDGE = 1e-3
+
+
+def read_template_vectors(path: str | os.PathLike, texts: Sequence[str]) -> Vectors:
+    """Rows of numbers for the first of the texts; the others, and any template that comes later, get theirs from words.
+
+    The words' vectors are those of which the rows are most nearly the means (ridge regression). Raises InputError.
+    """
+    try:
+        lines = open_log(os.fspath(path)).read().decode("utf-8", "replace").splitlines()
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: the vectors cannot be read: {error.strerror}") from None
+    rows = [_numbers(line.replace(",", " ").encode()) for line in lines if line.strip()]
+    if rows and not np.isfinite(rows[0]).all():
+        rows = rows[1:]  # a header
+    bad = next((i for i, row in enumerate(rows) if len(row) != len(rows[0]) or not np.isfinite(row).all()), None)
+    if not rows or bad is not None:
+        raise InputError(f"{os.fspath(path)}: row {bad + 1 if rows else 1} is not {len(rows[0]) if rows else 'some'} finite numbers")
+    if len(rows) > len(texts):
+        raise InputError(f"{os.fspath(path)} has {len(rows)} rows for {len(texts)} templates; a row is a template's, in their order")
+    table, known = np.array(rows), list(texts[:len(rows)])
+    words = sorted({word for text in known for word in words_of(text)})
+    place = {word: i for i, word in enumerate(words)}
+    share = np.zeros((len(known), len(words)))
+    for row, text in zip(share, known):
+        found = words_of(text)
+        for word in found:
+            row[place[word]] += 1 / len(found)
+    word_table = np.linalg.solve(share.T @ share + RIDGE * np.eye(len(words)), share.T @ table)
+    distinct = {text: row for text, row in zip(reversed(known), table[::-1]) if text}  # of equal texts the first
+    return Vectors(words, word_table, np.zeros((0, table.shape[1])), 0, 0, templates=list(distinct), template_table=np.array(list(distinct.values())))
 
 
 def read_word_vectors(path: str | os.PathLike, texts: Sequence[str]) -> Vectors:
