@@ -140,3 +140,13 @@ def test_hdfs_event_sets_of_normal_sessions(data):
     detector = rules.Detector.create(rules.Config(), Sizes(30))
     detector.fit(Windows(rows))
     assert len(detector.params["event_set.normal"]) == 11
+
+
+def test_expected_is_what_followed_in_normal_windows(trained):
+    normal = sum(weight for _, label, weight in TRAINING if not label)
+    assert normal == 71
+    after_b = dict(trained.expected(B))  # [A, B, A] 40 times, [A, B] 30 times and [A, C, B] once: the end
+    assert list(after_b) == [A, 0] and after_b[A] == pytest.approx(40 / 71) and after_b[0] == pytest.approx(31 / 71)
+    assert trained.expected(D) == ()
+    reason = trained.explain(windows([[A, B, C]]), 0)
+    assert reason.code == "bigram" and reason.position == 1 and reason.expected[0][0] == A

@@ -108,7 +108,19 @@ class Detector:
         if not concerned.any():  # nothing spoke for an anomaly
             concerned = window.mask
         share = concerned[0].astype(np.float32) / max(concerned.sum(), 1)
-        return Reason(NAMES[rule], int(share.argmax()), share)
+        position = int(share.argmax())
+        before = position if rule == 2 else position - 1
+        expected = self.expected(int(window.events[0, before])) if before >= 0 and concerned[0, position] else ()
+        return Reason(NAMES[rule], position, share, expected)
+
+    def expected(self, event: int) -> tuple[tuple[int, float], ...]:
+        """What follows an event in normal windows, PAD for their end, and in which share of those that have it; likeliest first."""
+        following = np.arange(len(self.params["events"]), dtype=np.uint64)
+        pairs = _mixed(np.uint64(event) << np.uint64(32) | following).astype(np.uint32)
+        known = np.flatnonzero(_within(pairs, self.params["bigram.normal"]))
+        counts = self.params["bigram.count"][np.searchsorted(self.params["bigram.normal"], pairs[known])]
+        order = np.argsort(-counts.astype(np.int64), kind="stable")
+        return tuple((int(known[i]), float(counts[i] / counts.sum())) for i in order)
 
     def _evidence_of(self, states: np.ndarray) -> np.ndarray:
         return self.params["evidence"][np.arange(len(NAMES)), _before(states), states]
@@ -178,7 +190,9 @@ class _Counted(NamedTuple):
             state = self._oftener(counts)
             params |= {f"{name}.normal": kinds[state == 0], f"{name}.abnormal": kinds[state == 2]}
         kinds, _, counts = self.pairs
-        return params | {"bigram.normal": kinds[counts[:, 0] > 0], "events": _event_rules(self.event_counts)}
+        known = counts[:, 0] > 0
+        return params | {"bigram.normal": kinds[known], "bigram.count": np.ceil(counts[known, 0]).astype(np.uint32),
+                         "events": _event_rules(self.event_counts)}
 
     def states_left_out(self) -> np.ndarray:
         """(B, R): states of each window, had it been counted once less."""

@@ -29,7 +29,7 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
         event_id = int(events[reason.position]) if len(events) else UNKNOWN
     template = model.template(event_id)
     nearest = model.nearest(event_id) if reason.code == "new_template" else None
-    expected = tuple((model.template(e).name, model.template(e).text, round(p, 3)) for e, p in reason.expected[:SHOWN])
+    expected = tuple((*_named(model, e), round(p, 3)) for e, p in reason.expected[:SHOWN])
     share = reason.contrib[:len(events)]
     top = [int(j) for j in np.argsort(-share, kind="stable")[:SHOWN] if share[j] > 0]
     return Alert(
@@ -57,14 +57,21 @@ def _reason(model: Model, windows: Windows, i: int, detector: str) -> Reason:
     main = model.detectors[detector]
     reason = main.explain(model.with_tables(windows, main), i)
     events = windows.events[i]
+    rules = model.detectors.get("rules")
     new = np.flatnonzero((events == UNKNOWN) | (events >= model.n_events))
     if len(new):
-        return reason._replace(code="new_template", position=int(new[0]))
-    rules = model.detectors.get("rules")
+        at = int(new[0])
+        expected = rules.expected(int(events[at - 1])) if rules is not None and at else ()
+        return reason._replace(code="new_template", position=at, expected=expected)
     if rules is None or rules is main or windows.rules[i].max() <= 0:
         return reason
     fact = rules.explain(windows, i)
     return fact._replace(contrib=reason.contrib)
+
+
+def _named(model: Model, event: int) -> tuple[str, str]:
+    """Name and text of an event that was expected; PAD stands for the end of the session."""
+    return ("END", "the end of the session") if event == PAD else tuple(model.template(event))
 
 
 def _sentence(reason: Reason, template: str, nearest: tuple[str, float] | None, expected: tuple) -> str:

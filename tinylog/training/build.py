@@ -20,6 +20,7 @@ from ..detectors import Sizes, distillog, rules
 from ..embedding.vectors import Vectors
 from ..embedding.words import UNKNOWN_TEXT, words as words_of
 
+from ..metrics.classification import best_threshold
 from ..model import Model
 from ..records import FIRST_EVENT, UNKNOWN, Windows
 from . import distil, pca, words
@@ -72,7 +73,9 @@ def build(data: Dataset, name: str, options: Options, progress: Callable[[str], 
         if by_words and options.vectors is None:
             network, threshold, int8 = _by_words(train, texts, n_events, options, rng, progress), words.THRESHOLD, ["distillog"]
         else:
-            network = _by_table(replace(known, rules=facts.evidence_left_out(known)), facts, n_events, options, prior, rng, progress)
+            judged = replace(known, rules=facts.evidence_left_out(known))
+            network = _by_table(judged, facts, n_events, options, prior, rng, progress)
+            threshold = _threshold(network, judged, prior)
         fitted["distillog"] = network
     elif options.detector != "rules":
         network = detectors.load(options.detector).Detector.create(detectors.load(options.detector).Config(), Sizes(n_events), rng)
@@ -154,6 +157,19 @@ def _by_table(windows: Windows, facts: rules.Detector, n_events: int, options: O
     student = distillog.Detector.create(replace(distillog.STUDENT, inputs=inputs, prior=prior), sizes, rng)
     distil.train(student, everything, _shortened(distil.STUDENT, options, everything), rng, opinion, progress=progress("student"))
     return student
+
+
+def _threshold(network: distillog.Detector, windows: Windows, prior: float) -> float:
+    """Of best F1 where `prior` of the windows are anomalous, each judged as if the rules had not seen it; even odds without labels.
+
+    Unlabelled windows count as normal: they make the natural mix that balanced training files lack.
+    """
+    anomalous = windows.labels == 1
+    if not anomalous.any():
+        return 0.0
+    share = np.where(anomalous, prior, 1 - prior)
+    total = np.where(anomalous, windows.weights[anomalous].sum(), windows.weights[~anomalous].sum())
+    return best_threshold(network.score(windows), anomalous, windows.weights * share / total)
 
 
 def _by_words(train: Windows, texts: list[str], n_events: int, options: Options, rng: np.random.Generator,
