@@ -55,7 +55,10 @@ class Vectors:
         table = np.zeros((len(texts), len(self.mean)), np.float32)  # (n, D)
         for i, sentence in enumerate(sentences):
             there = [word for word in sentence if known[word] is not None]
-            if there:
+            row = self._row.get(texts[i])
+            if row is not None:
+                table[i] = self.template_table[row] - self.mean
+            elif there:
                 weights = [self._weight(word) for word in there]
                 table[i] = np.average([known[word] for word in there], axis=0, weights=weights) - self.mean
         return table

@@ -23,7 +23,7 @@ from ..embedding.subwords import ngram_rows
 from ..embedding.vectors import Vectors
 from ..embedding.words import words as words_of
 from ..errors import InputError
-from ..reading.blocks import open_log
+from ..reading.blocks import read_whole
 
 MAGIC = 793712314
 KEEP_ALL = 5000  # n-gram rows: a larger table is cut to those of the templates' words
@@ -38,10 +38,7 @@ def read_template_vectors(path: str | os.PathLike, texts: Sequence[str]) -> Vect
 
     The words' vectors are those of which the rows are most nearly the means (ridge regression). Raises InputError.
     """
-    try:
-        lines = open_log(os.fspath(path)).read().decode("utf-8", "replace").splitlines()
-    except OSError as error:
-        raise InputError(f"{os.fspath(path)}: the vectors cannot be read: {error.strerror}") from None
+    lines = read_whole(os.fspath(path)).decode("utf-8", "replace").splitlines()
     rows = [_numbers(line.replace(",", " ").encode()) for line in lines if line.strip()]
     if rows and not np.isfinite(rows[0]).all():
         rows = rows[1:]  # a header
