@@ -29,11 +29,11 @@ class Cluster:
         self.receive(nodes, 1 if fault == "never finished" else 3)
         if fault == "never finished":
             return block, self.lines
-        if fault == "empty packets":
-            self.say("INFO", "dfs.DataNode$BlockReceiver", f"Receiving empty packet for block {block}")
-        if fault == "disk gone":
-            self.say("WARN", "dfs.DataNode$DiskChecker", f"volume /data/7 of {nodes[0]} failed its check while writing {block}: read-only")
-        self.store(nodes)
+        if fault == "write failed":
+            self.say("INFO", "dfs.DataNode$DataXceiver", f"writeBlock {block} received exception java.io.IOException: Could not read"
+                     " from stream")
+            return block, self.lines
+        self.store(nodes, fault == "empty packets")
         if fault == "stored twice":
             self.say("WARN", "dfs.FSNamesystem", f"BLOCK* NameSystem.addStoredBlock: Redundant addStoredBlock request received"
                      f" for {block} on {nodes[1]}:50010 size {SIZE}")
@@ -56,9 +56,11 @@ class Cluster:
         self.say("INFO", "dfs.FSNamesystem", f"BLOCK* NameSystem.allocateBlock: /jobs/out/part-"
                  f"{self.rng.randrange(10**5):05d}. {self.block}")
 
-    def store(self, nodes: list[str]) -> None:
+    def store(self, nodes: list[str], empty: bool) -> None:
         self.clock += 20
         for i, node in enumerate(nodes):
+            if empty:
+                self.say("INFO", "dfs.DataNode$BlockReceiver", f"Receiving empty packet for block {self.block}")
             self.say("INFO", "dfs.DataNode$PacketResponder", f"PacketResponder {2 - i} for block {self.block} terminating")
             self.say("INFO", "dfs.DataNode$PacketResponder", f"Received block {self.block} of size {SIZE} from /{node}")
         for node in nodes:
@@ -76,7 +78,7 @@ class Cluster:
                      " BlockInfo not found in volumeMap.")
 
 
-FAULTS = ("never finished", "deleted twice", "empty packets", "stored twice", "disk gone")
+FAULTS = ("never finished", "deleted twice", "empty packets", "stored twice", "write failed")
 
 
 def main(log: str, labels: str, blocks: int = 120, seed: int = 1) -> None:
