@@ -1,4 +1,5 @@
 """The examples and the README do what they say."""
+import os
 import re
 import subprocess
 import sys
@@ -10,8 +11,13 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
 
-def run(*command, **options):
-    done = subprocess.run(list(map(str, command)), capture_output=True, cwd=ROOT, **options)
+def started(*command):
+    """A process that finds the package of this tree, installed or not."""
+    return subprocess.run(list(map(str, command)), capture_output=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def run(*command):
+    done = started(*command)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -31,7 +37,7 @@ def test_scan_file_and_explain_alert_name_the_planted_sessions(made):
 
 
 def test_scan_file_says_what_is_wrong(tmp_path):
-    done = subprocess.run([sys.executable, EXAMPLES / "scan_file.py", tmp_path / "none", tmp_path / "log"], capture_output=True, cwd=ROOT)
+    done = started(sys.executable, EXAMPLES / "scan_file.py", tmp_path / "none", tmp_path / "log")
     assert done.returncode == 1 and b"no such model file" in done.stderr
 
 
