@@ -72,7 +72,7 @@ class Windows:
         return replace(self, events=self.events[index], **columns)
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
-        """Index of the first window of each kind, in order of appearance (K,), and for every window its kind (B,): int64.
+        """Index of the first window of each kind, in order of appearance (K,), and for every window its kind (B,): intp.
 
         Two windows are the same when their events are: scores depend on nothing else.
         """
@@ -80,7 +80,7 @@ class Windows:
         whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
         _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
         order = np.argsort(first)
-        rank = np.empty(len(order), np.int64)
+        rank = np.empty(len(order), np.intp)
         rank[order] = np.arange(len(order))
         return first[order], rank[inverse.ravel()]
 
