@@ -119,3 +119,11 @@ def test_labels_for_some_logs_alone_are_refused(files, tmp_path):
         load([files["train"], str(tmp_path / "bare")])
     with pytest.raises(InputError, match="validation log must both have labels"):
         load([files["train"]], valid=[str(tmp_path / "bare")])
+
+
+@pytest.mark.parametrize("kinds, width", [(5, 6), (40, 6), (60, 4), (79, 3)])
+def test_student_stays_within_its_budget_whatever_the_number_of_events(tmp_path, kinds, width):
+    rows = [f"{1 + i % kinds} {1 + (i + 1) % kinds},{int(i % 9 == 0)}" for i in range(2 * kinds)]
+    (tmp_path / "a.csv").write_text("sequence,label\n" + "\n".join(rows) + "\n3 3 3,0\n")
+    student = build(load([str(tmp_path / "a.csv")]), "m", QUICK).detectors["distillog"]
+    assert sum(array.size for array in student.params.values()) <= 442 and student.config.width == width

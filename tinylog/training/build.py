@@ -20,6 +20,7 @@ from ..detectors import Sizes, distillog, rules
 from ..embedding.vectors import Vectors
 from ..embedding.words import UNKNOWN_TEXT, words as words_of
 
+from ..layers.params import size
 from ..metrics.classification import best_threshold
 from ..model import Model
 from ..records import FIRST_EVENT, UNKNOWN, Windows
@@ -29,6 +30,7 @@ from .distil import Progress, joined
 from .minimise import cosine, minimise
 from .word_vectors import train_word_vectors, with_idf
 
+BUDGET = 442  # numbers of a student, as in the paper
 FEW_EVENTS = 80  # kinds of event for which a table is small
 MANY_ANOMALIES = 0.1  # a larger share among sessions is a choice of whoever made the file, not what a log has
 PRIOR = 0.02  # share of anomalous sessions where the file cannot say
@@ -154,8 +156,17 @@ def _by_table(windows: Windows, facts: rules.Detector, n_events: int, options: O
         opinion = teacher.logits(everything)
     else:
         everything, opinion = labelled, None
-    student = distillog.Detector.create(replace(distillog.STUDENT, inputs=inputs, prior=prior), sizes, rng)
+    student = _within_budget(replace(distillog.STUDENT, inputs=inputs, prior=prior), sizes, rng)
     distil.train(student, everything, _shortened(distil.STUDENT, options, everything), rng, opinion, progress=progress("student"))
+    return student
+
+
+def _within_budget(config: distillog.Config, sizes: Sizes, rng: np.random.Generator) -> distillog.Detector:
+    """A student of at most BUDGET numbers: the more kinds of event, the narrower the rows of its table."""
+    for width in range(config.width, 0, -1):
+        student = distillog.Detector.create(replace(config, width=width), sizes, rng)
+        if size(student.params) <= BUDGET:
+            break
     return student
 
 
