@@ -10,7 +10,7 @@ from tinylog.model import Model, load
 from tinylog.modelfile import tensors
 from tinylog.pipeline import read
 from tinylog.reading.formats import FORMATS
-from tinylog.records import PAD, UNKNOWN, Windows
+from tinylog.records import PAD, UNKNOWN, Template, Windows
 from tinylog.streaming.scorer import Scorer
 
 
@@ -125,3 +125,15 @@ def test_twin_of_a_model_has_the_same_numbers(model, made):
     twin = model.reading(FORMATS["hdfs"])
     windows = replace(collected(model, made.log), labels=None)
     np.testing.assert_array_equal(twin.score(windows), model.score(windows))
+
+
+def test_model_of_many_templates_is_written_and_read(model, tmp_path):
+    twin = model.reading(FORMATS["hdfs"])
+    twin.parser._frozen_at = None  # as training has it
+    for i in range(3000):
+        twin.parser.introduce(Template(f"many {i}", f"{i} " + "long " * 150))
+    twin.parser.freeze()
+    twin.order = np.arange(twin.parser.n_known, dtype=np.int32)
+    twin.save(tmp_path / "many.tinylog")
+    assert (tmp_path / "many.tinylog").stat().st_size > 2 << 20
+    assert load(tmp_path / "many.tinylog").parser.templates == twin.parser.templates

@@ -170,9 +170,9 @@ class Model:
         arrays, texts = self._arrays(), self._texts()
         parts: Counter[str] = Counter()
         for name, array in arrays.items():
-            parts["seen windows" if name == "model.seen" else name.partition(".")[0]] += array.nbytes
-        for name in ("parser", "card"):
-            parts["templates" if name == "parser" else name] += len(texts[name].encode())
+            own = {"model.seen": "seen windows", "model.parser": "templates"}
+            parts[own.get(name, name.partition(".")[0])] += array.nbytes
+        parts["card"] = len(texts["card"].encode())
         return dict(parts) | {"header": len(tensor_file.to_bytes(arrays, texts)) - sum(parts.values())}
 
     def detect(self, lines: Iterable[bytes], form: str | None = None) -> Iterator[Alert]:
@@ -189,7 +189,8 @@ class Model:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"model.order": self.order.astype(np.int32), "model.frequency": self.frequency.astype(np.float32),
-                  "model.seen": self.seen}
+                  "model.seen": self.seen,  # the parser's texts may be larger than metadata are allowed to be
+                  "model.parser": np.frombuffer(json.dumps(self.parser.to_json(), separators=(",", ":")).encode(), np.uint8)}
         for name, detector in self.detectors.items():
             params = packed(detector.params) if name in self.int8 else detector.params
             arrays |= {f"{name}.{key}": array for key, array in params.items()}
@@ -202,7 +203,6 @@ class Model:
             "tinylog_format": FORMAT_VERSION,
             "made_by": f"tinylog {__version__}",
             "log_format": self.log_format,
-            "parser": self.parser.to_json(),
             "window": self.spec.to_json(),
             "detectors": [[name, asdict(detector.config), name in self.int8] for name, detector in self.detectors.items()],
             "thresholds": list(self.thresholds.items()),
@@ -246,7 +246,7 @@ class Model:
             fitted[kind] = module.Detector(module.Config(**config), unpacked(params) if small else params)
             int8 += [kind] * small
         form = FORMATS[meta["log_format"]]
-        parser = Parser.from_json(meta["parser"], form.content_of)
+        parser = Parser.from_json(json.loads(own["parser"].tobytes()), form.content_of)
         vectors = None if meta["vectors"] is None else Vectors.from_tensors(parts["vectors"], meta["vectors"])
         if sorted(own["order"].tolist()) != list(range(parser.n_known)) or not FIRST_EVENT <= len(own["frequency"]) <= parser.n_known:
             raise ValueError("the order of its events does not fit its templates")
