@@ -243,8 +243,8 @@ def _pruned(lesson: Lesson, rng: np.random.Generator) -> distillog.Detector:
     for round_ in range(1, PRUNING_ROUNDS + 1):
         masks = pruning.masks(network.params, round(total * (NON_ZEROS / total) ** (round_ / PRUNING_ROUNDS)))
         network.params = pruning.apply(network.params, masks)
-        _steps(pruning.held(step, masks), network.params, windows, rng, plan.steps // PRUNING_ROUNDS, plan.batch,
-               plan.lr / 2)
+        steps = max(1, plan.steps // PRUNING_ROUNDS)
+        _steps(pruning.held(step, masks), network.params, windows, rng, steps, plan.batch, plan.lr / 2)
     return network
 
 
