@@ -34,7 +34,7 @@ def test_detect_finds_the_planted_anomalies_in_a_pipe(made):
     anomalous = {session for session, label in truth(made.labels).items() if label}
     assert {alert["session"] for alert in alerts} == anomalous
     assert len(alerts) == len(anomalous)  # each at most once
-    assert b"120" not in done.stderr and f"{len(alerts)} alerts".encode() in done.stderr
+    assert f"{len(alerts)} alerts".encode() in done.stderr
 
 
 def test_detect_json_has_every_key_and_names_the_line(made):
