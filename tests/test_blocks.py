@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinylog.errors import InputError
-from tinylog.reading.blocks import blocks, look_ahead, open_log, read_whole
+from tinylog.reading.blocks import blocks, open_log, read_whole
 
 STEADY = settings(deadline=None, derandomize=True, max_examples=100)
 
@@ -129,11 +129,3 @@ def test_a_damaged_archive_is_named(tmp_path, name, damaged):
 def test_open_log_names_what_it_cannot_open(tmp_path, name):
     with pytest.raises(InputError, match="cannot be read"):
         open_log(str(tmp_path / name))
-
-
-def test_look_ahead_gives_the_bytes_again():
-    lines, stream = look_ahead(Chunks([b"on", b"e\r\ntwo\nthr", b"ee\n"]))
-    assert lines == [b"one", b"two"]
-    assert joined(stream) == b"one\ntwo\nthree\n"
-    assert look_ahead(io.BytesIO(b"alone"))[0] == [b"alone"]
-    assert look_ahead(io.BytesIO(b""))[0] == []

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from tinylog.errors import InputError
 from tinylog.reading.blocks import blocks, open_log
-from tinylog.reading.ids import MAX_ROW, read_ids
+from tinylog.reading.ids import read_ids
 
 STEADY = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 def read(data, size=1 << 20, file="f.csv"):
     """All rows of a file as (sequences, labels, keys, line numbers)."""
-    rows = list(read_ids(blocks(io.BytesIO(data), file, size=size, max_line=MAX_ROW)))
+    rows = list(read_ids(blocks(io.BytesIO(data), file, size=size, max_line=1 << 20)))
     sequences = [sequence for row in rows for sequence in row.sequences]
     labels = np.concatenate([row.labels for row in rows]).tolist() if rows and rows[0].labels is not None else None
     keys = [key for row in rows for key in row.keys] if rows and rows[0].keys is not None else None
@@ -97,7 +97,7 @@ def test_a_long_session_is_not_cut():
 ])
 def test_read_ids_reads_the_real_files(data, path, rows, anomalous):
     with open_log(str(data / path)) as stream:
-        found = list(read_ids(blocks(stream, max_line=MAX_ROW)))
+        found = list(read_ids(blocks(stream, max_line=1 << 20)))
     assert sum(len(row.sequences) for row in found) == rows
     assert all(sequence for row in found for sequence in row.sequences)
     assert all((row.keys is not None) == path.startswith(("openstack", "hadoop")) for row in found)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from time import perf_counter
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,12 +39,9 @@ class Step(NamedTuple):
     certain: list[Session] = []  # open ones as they were when they got an event that only anomalous sessions have
 
 
-def read(files: Sequence[str], dropped: Counter[str], stdin: BinaryIO | None = None) -> Iterator[Block]:
+def read(files: Sequence[str], dropped: Counter[str]) -> Iterator[Block]:
     """The blocks of several logs, one after the other; "-" is standard input. InputError where one cannot be read."""
     for file in files:
-        if file == "-" and stdin is not None:
-            yield from blocks(stdin, None, max_line=MAX_LINE, dropped=dropped)
-            continue
         with open_log(file) as stream:
             yield from blocks(stream, None if file == "-" else file, max_line=MAX_LINE, dropped=dropped)
 

@@ -71,29 +71,6 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
         yield Block(_cut(b"%b\n" % tail, max_line, overflow, dropped), line_no, file)
 
 
-def look_ahead(stream: BinaryIO, file: str | None = None, size: int = 1 << 20) -> tuple[list[bytes], BinaryIO]:
-    """The whole lines that one read gives, to sniff at, and a stream that still has them. A live pipe is not waited for
-    once it gave one line."""
-    head = b""
-    for chunk in _chunks(stream, file, size):
-        head += chunk
-        if b"\n" in chunk or len(head) >= size:
-            break
-    whole = head[:head.rfind(b"\n") + 1] or head
-    return whole.splitlines(), _Again(head, stream)
-
-
-class _Again:
-    """A stream whose first bytes were read already and are given again."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head, self._stream = head, stream
-
-    def read1(self, size: int) -> bytes:
-        given, self._head = self._head[:size], self._head[size:]
-        return given or self._stream.read1(size)
-
-
 def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> bytes:
     """Lines no longer than max_line, CRLF as LF. `overflow` bytes of the first line were cut before."""
     lengths = _line_lengths(data) if len(data) > max_line else np.zeros(1, np.int64)

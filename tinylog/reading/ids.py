@@ -25,7 +25,6 @@ from ..errors import InputError
 from ..records import Block
 from .labels import label_of
 
-MAX_ROW = 1 << 24  # bytes: a session of millions of events is longer than any line of a log should be
 SEQUENCE, LABEL, KEY = "sequence", "label", "key"
 _NAMES = {b"sequence": SEQUENCE, b"label": LABEL, b"session": KEY, b"instance": KEY}
 _ALLOWED = b"0123456789 \t"
@@ -43,7 +42,7 @@ class IdRows(NamedTuple):
 
 
 def read_ids(blocks: Iterable[Block]) -> Iterator[IdRows]:
-    """The sessions of each block that has any; the blocks are those of `blocks(..., max_line=MAX_ROW)`.
+    """The sessions of each block that has any.
 
     For a row that is not one, an InputError names file, line and value.
     """

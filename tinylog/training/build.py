@@ -3,7 +3,7 @@
     number the events -> rules -> teacher -> student -> threshold -> vectors for explanations
 
 What a DistilLog network reads is decided by the log: with few kinds of event a table with a row for each, and the evidence of
-the rules, fit into 442 numbers; with more of them, their words (training/words.py); with `given` vectors, those.
+the rules, fit into 442 numbers; with more of them, their words (training/words.py); with vectors of the user, those.
 """
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import log1p
 
-
 import numpy as np
 
 from .. import detectors
 from ..detectors import Sizes, distillog, rules
 from ..embedding.vectors import Vectors
 from ..embedding.words import UNKNOWN_TEXT, words as words_of
-
 from ..layers.params import size
 from ..metrics.classification import best_threshold
 from ..model import Model
@@ -54,7 +52,9 @@ class Options:
 
 
 def build(data: Dataset, name: str, options: Options, progress: Callable[[str], Progress | None] = lambda what: None) -> Model:
-    """The model. InputError where the data lack what a detector needs."""
+    """The model of the training and unlabelled windows; `data.valid` has no part in it. InputError where the templates lack what
+    vectors are learned from. progress(what) is told of each network's epochs.
+    """
     order, n_events = data.order()
     number = np.argsort(order)
     train, unlabelled = (None if part is None else replace(part, events=number[part.events].astype(np.int32))
@@ -80,7 +80,8 @@ def build(data: Dataset, name: str, options: Options, progress: Callable[[str], 
             threshold = _threshold(network, judged, prior)
         fitted["distillog"] = network
     elif options.detector != "rules":
-        network = detectors.load(options.detector).Detector.create(detectors.load(options.detector).Config(), Sizes(n_events), rng)
+        module = detectors.load(options.detector)
+        network = module.Detector.create(module.Config(), Sizes(n_events), rng)
         network.fit(known, partial(minimise, rng=rng, epochs=options.epochs or 20, batch=64, lr=0.01, schedule=cosine), fitted)
         fitted[options.detector] = network
     frequency = np.array([known.weights[(known.events == i).any(1)].sum() for i in range(n_events)]) / known.weights.sum()
