@@ -13,7 +13,7 @@ import tinylog
 ROOT = Path(tinylog.__file__).parent
 BASE = {"records", "errors"}
 FLOW = BASE | {"reading", "parsing", "windowing"}
-MODEL = FLOW | {"pipeline", "embedding", "detectors", "modelfile", "compression", "streaming", "model"}
+MODEL = FLOW | {"pipeline", "embedding", "workflows", "detectors", "modelfile", "compression", "streaming", "model"}
 COMMAND = MODEL | {"console"}
 MAY_IMPORT = {
     "records": set(),
@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "windowing": BASE,
     "embedding": BASE,
     "pipeline": FLOW,
-    "detectors": BASE | {"layers", "losses"},
+    "workflows": BASE,
+    "detectors": BASE | {"layers", "losses", "embedding", "workflows"},
     "modelfile": BASE,
     "streaming": FLOW | {"pipeline"},
     "model": MODEL - {"model"},

@@ -4,8 +4,8 @@ import pytest
 
 from tinylog.errors import InputError
 from tinylog.reading.labels import read_templates
-from tinylog.records import FIRST_EVENT, UNKNOWN
-from tinylog.training.build import Options, build, distinct, held_out, merged
+from tinylog.records import FIRST_EVENT, UNKNOWN, Windows
+from tinylog.training.build import Options, build, held_out, kinds, merged
 from tinylog.training.dataset import load
 from tinylog.training.vector_files import read_template_vectors
 
@@ -75,8 +75,9 @@ def test_held_out_sessions_keep_the_share_of_each_label(files):
 
 def test_distinct_windows_carry_their_number(files):
     data = data_of(files)
-    kinds = distinct(data.train.take(slice(None)).__class__(data.train.events, data.train.labels, np.ones(50, np.float32)))
-    assert kinds.weights.sum() == 50 and len(kinds) == 4
+    few, kind = kinds(Windows(data.train.events, data.train.labels, np.ones(50, np.float32)))
+    assert few.weights.sum() == 50 and len(few) == 4
+    np.testing.assert_array_equal(few.events[kind], data.train.events)
 
 
 @pytest.mark.parametrize("share, prior", [(0.5, 0.02), (0.05, 3.5 / 61)])
@@ -121,9 +122,9 @@ def test_labels_for_some_logs_alone_are_refused(files, tmp_path):
         load([files["train"]], valid=[str(tmp_path / "bare")])
 
 
-@pytest.mark.parametrize("kinds, width", [(5, 6), (40, 6), (60, 4), (79, 3)])
-def test_student_stays_within_its_budget_whatever_the_number_of_events(tmp_path, kinds, width):
-    rows = [f"{1 + i % kinds} {1 + (i + 1) % kinds},{int(i % 9 == 0)}" for i in range(2 * kinds)]
+@pytest.mark.parametrize("n, width", [(5, 6), (40, 6), (60, 4), (79, 3)])
+def test_student_stays_within_its_budget_whatever_the_number_of_events(tmp_path, n, width):
+    rows = [f"{1 + i % n} {1 + (i + 1) % n},{int(i % 9 == 0)}" for i in range(2 * n)]
     (tmp_path / "a.csv").write_text("sequence,label\n" + "\n".join(rows) + "\n3 3 3,0\n")
     student = build(load([str(tmp_path / "a.csv")]), "m", QUICK).detectors["distillog"]
     assert sum(array.size for array in student.params.values()) <= 442 and student.config.width == width

@@ -40,8 +40,8 @@ def test_detect_finds_the_planted_anomalies_in_a_pipe(made):
 def test_detect_json_has_every_key_and_names_the_line(made):
     done = run_command("detect", "-m", made.model, "--json", made.log)
     lines = made.log.read_bytes().splitlines()
-    keys = ("schema id time session line_no file line score threshold reason why event_id template nearest expected contrib events"
-            " model").split()
+    keys = ("schema id time session line_no file line score threshold detector reason why event_id template nearest detail expected"
+            " contrib events model").split()
     for alert in map(json.loads, done.stdout.splitlines()):
         assert list(alert) == keys
         assert lines[alert["line_no"] - 1].decode() == alert["line"] and alert["session"] in alert["line"]
@@ -269,3 +269,25 @@ def test_bundled_models_are_found_by_format():
     assert bundled(FORMATS["hdfs"]).name == "hdfs"
     with pytest.raises(ConfigError, match="no bundled model for logs of format 'mac'"):
         bundled(FORMATS["mac"])
+
+
+def test_detect_csv_has_a_row_for_every_window(made):
+    rows = list(csv.DictReader(run_command("detect", "-m", made.model, "--output-format", "csv", made.log).stdout.decode().splitlines()))
+    alerts = [json.loads(line)["session"] for line in run_command("detect", "-m", made.model, "--json", made.log).stdout.splitlines()]
+    assert list(rows[0]) == ["window", "session", "prediction"] and [row["window"] for row in rows] == [str(i) for i in range(len(rows))]
+    assert len(rows) == len(truth(made.labels)) and alerts
+    assert sorted(row["session"] for row in rows if row["prediction"] == "1") == sorted(alerts)
+
+
+def test_two_detectors_in_one_model_and_the_alert_names_the_one_that_fired(made, tmp_path):
+    model = tmp_path / "two.tinylog"
+    done = run_command("train", "-o", model, "--detector", "rules", "--detector", "distillog", "--epochs", "1", made.log)
+    assert done.returncode == 0 and b"rules above 0.000, distillog above " in done.stderr
+    assert list(Model.load(model).thresholds) == ["rules", "distillog"]
+    alerts = [json.loads(line) for line in run_command("detect", "-m", model, "--json", "--threshold", "-99", made.log).stdout.splitlines()]
+    assert len(alerts) == len(truth(made.labels)) and {alert["detector"] for alert in alerts} <= {"rules", "distillog"}
+
+
+def test_window_of_lines_or_seconds_is_all_there_is(made):
+    done = run_command("detect", "-m", made.model, "--window", "5h", made.log)
+    assert done.returncode == 2 and b"'5h' is neither a number of lines, like 50, nor of seconds, like 300s" in done.stderr

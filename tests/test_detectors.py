@@ -10,37 +10,60 @@ from tinylog import detectors
 from tinylog.detectors import Sizes, rules
 from tinylog.embedding.words import bucket_ids
 from tinylog.errors import ConfigError
-from tinylog.records import FIRST_EVENT, PAD, UNKNOWN, Windows
+from tinylog.model import TABLES
+from tinylog.records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, VALUES, Windows, silent
 from tinylog.training.minimise import minimise
 
-KINDS = 8  # of events
+KINDS, T = 8, 12  # of events; a window
 TEXTS = ["", "", "open file", "read file", "write file", "sync disk", "flush cache", "close file", "disk failed", "cache failed"]
 SIZES = Sizes(FIRST_EVENT + KINDS, n_inputs=3)
 
 
 def toy(n: int, rng: np.random.Generator, share: float = 0.3) -> Windows:
-    """Normal windows count upwards through the first events; anomalous ones hold one of the last two somewhere."""
-    events, labels = np.full((n, 12), PAD, np.int32), (rng.random(n) < share).astype(np.int8)
-    for row, label in zip(events, labels):
-        length = rng.integers(4, 12)
+    """Normal windows count upwards through the first events, a second a line, each with a number near 10. Anomalous ones hold one of the
+    last two events, are slower from there on, and say numbers near 100; they are longer too.
+    """
+    labels = (rng.random(n) < share).astype(np.int8)
+    events, step = np.full((n, T), PAD, np.int32), rng.normal(1, 0.05, (n, T))
+    values = np.full((n, T, VALUES), np.nan, np.float32)
+    for row, wait, value, label in zip(events, step, values, labels):
+        length = rng.integers(8, 12) if label else rng.integers(4, 9)
         row[:length] = FIRST_EVENT + (rng.integers(6) + np.arange(length)) % 6
+        value[:length, 0] = rng.normal(10, 1, length)
         if label:
-            row[rng.integers(length)] = FIRST_EVENT + 6 + rng.integers(2)
+            at = rng.integers(length)
+            row[at] = FIRST_EVENT + 6 + rng.integers(2)
+            wait[at:] += 9
+            value[at, 0] += 90
+    mask = events != PAD
+    tokens = np.where(np.isnan(values), 0, 1 + (values > 50)).astype(np.uint32)
+    texts, entities = np.empty(n, object), np.empty(n, object)
+    texts[:] = [[f"{TEXTS[e]} {v:.0f}".encode() for e, v in zip(row[real], value[real, 0])] for row, value, real in zip(events, values, mask)]
+    entities[:] = [[b"node%d" % (e % 3) for e in row[real]] for row, real in zip(events, mask)]
     table = np.random.default_rng(9).normal(size=(SIZES.n_events, 3)).astype(np.float32)
-    return Windows(events, labels, tables={"vectors": table, "words": bucket_ids(TEXTS, 64)})
+    return Windows(events, labels, times=np.where(mask, 1e9 + step.cumsum(1), np.nan), values=values, tokens=tokens, texts=texts, entities=entities,
+                   tables={"vectors": table, "words": bucket_ids(TEXTS, 64), "templates": np.array(TEXTS, object)})
+
+
+def made(name: str) -> tuple:
+    """The module, a detector fitted on toy windows as training does it, its losses, and more windows."""
+    rng = np.random.default_rng(4)
+    module, windows, others = detectors.load(name), toy(300, rng), toy(200, rng)
+    facts = rules.Detector.create(rules.Config(), SIZES)
+    facts.fit(windows)
+    windows, others = replace(windows, rules=facts.evidence_left_out(windows)), replace(others, rules=facts.evidence(others))
+    if "labels" not in getattr(module, "NEEDS", ()) and name not in ("rules", "distillog"):
+        windows = replace(windows.take(windows.labels == 0), labels=None)
+    before = {each: made(each)[1] for each in getattr(module, "AFTER", ())}
+    offered = partial(minimise, rng=np.random.default_rng(2), epochs=12, batch=32, lr=0.02)  # its own wishes go before these
+    detector = module.Detector.create(module.TINY, SIZES, np.random.default_rng(1))
+    losses = detector.fit(windows, offered, {"rules": facts} | before, np.random.default_rng(3))
+    return module, detector, losses, others
 
 
 @pytest.fixture(params=detectors.names())
 def fitted(request):
-    """The module, a detector fitted on toy windows, its losses, and more windows."""
-    rng = np.random.default_rng(4)
-    module, windows, others = detectors.load(request.param), toy(300, rng), toy(200, rng)
-    facts = rules.Detector.create(rules.Config(), SIZES)
-    facts.fit(windows)
-    windows, others = replace(windows, rules=facts.evidence_left_out(windows)), replace(others, rules=facts.evidence(others))
-    detector = module.Detector.create(module.TINY, SIZES, np.random.default_rng(1))
-    losses = detector.fit(windows, partial(minimise, rng=np.random.default_rng(2), epochs=12, batch=32, lr=0.02), {"rules": facts})
-    return module, detector, losses, others
+    return made(request.param)
 
 
 def test_detector_learns_and_ranks_anomalies_higher(fitted):
@@ -76,9 +99,13 @@ def test_detector_scores_what_training_never_saw(fitted):
     _, detector, _, others = fitted
     events = np.array([[UNKNOWN] * 12, [PAD] * 12, [SIZES.n_events + 5] * 12, [FIRST_EVENT] + [PAD] * 11], np.int32)
     rows = SIZES.n_events + 6
-    tables = {name: np.concatenate([table, np.zeros((rows - len(table), table.shape[1]), table.dtype)]) for name, table in others.tables.items()}
-    strange = Windows(events, rules=np.zeros((4, len(rules.NAMES)), np.float32), tables=tables)
+    tables = {name: np.concatenate([table, np.zeros((rows - len(table), *table.shape[1:]), table.dtype)]) for name, table in others.tables.items()}
+    tables["templates"][tables["templates"] == 0] = ""
+    strange = replace(silent(events), rules=np.zeros((4, len(rules.NAMES)), np.float32), tables=tables)
     assert np.isfinite(detector.score(strange)).all()
+    for i in (0, 2, 3):
+        assert detector.explain(strange, i).contrib.shape == (12,)
+    assert len(detector.score(strange.take(slice(0, 0)))) == 0
 
 
 def test_detector_explains_by_real_events(fitted):
@@ -90,8 +117,10 @@ def test_detector_explains_by_real_events(fitted):
 
 
 def test_detector_needs_are_columns_of_windows(fitted):
-    _, detector, _, _ = fitted
-    assert set(detector.NEEDS) <= {"rules", "vectors", "words"}
+    module, detector, _, _ = fitted
+    assert set(detector.NEEDS) <= FROM_LINES | {"rules"} | set(TABLES)
+    assert set(detector.NEEDS) <= set(getattr(module, "NEEDS", detector.NEEDS)), "what scoring reads, training must have"
+    assert detector.threshold is None or np.isfinite(detector.threshold)
 
 
 def test_unknown_detector_is_refused_and_all_are_listed():

@@ -34,7 +34,7 @@ def some_windows(rng, B=6) -> Windows:
     events = events.astype(np.int32)
     return Windows(events, rng.integers(0, 2, B).astype(np.int8), rng.integers(1, 5, B).astype(np.float32),
                    rng.standard_normal((B, len(rules.NAMES))).astype(np.float32),
-                   {"vectors": rng.standard_normal((N_EVENTS + 2, D)).astype(np.float32)})
+                   tables={"vectors": rng.standard_normal((N_EVENTS + 2, D)).astype(np.float32)})
 
 
 def toy(rng, n=200) -> Windows:

@@ -21,7 +21,7 @@ def model(made) -> Model:
 
 def collected(model, log) -> Windows:
     pipeline = model.pipeline(FORMATS["hdfs"])
-    return model.windows([session for step in pipeline.run(read([str(log)], {})) for session in step.closed])
+    return model.renumbered(pipeline.windows([session for step in pipeline.run(read([str(log)], {})) for session in step.closed]))
 
 
 def test_saved_model_is_equal_bytes_and_gives_equal_scores(model, made, tmp_path):

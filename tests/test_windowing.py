@@ -109,7 +109,7 @@ LINES = st.tuples(st.integers(2, 9), st.lists(st.sampled_from([b"a", b"b", b"c",
 
 @STEADY
 @given(st.lists(LINES, max_size=60), st.lists(st.integers(0, 60), max_size=8), st.booleans(),
-       st.sampled_from([lambda: Sessions(3, 10, 3), lambda: Sessions(2), lambda: Sliding(3), lambda: Sliding(2, 2)]))
+       st.sampled_from([lambda: Sessions(3, 10, max_open=3), lambda: Sessions(2), lambda: Sliding(3), lambda: Sliding(2, max_streams=2)]))
 def test_windows_do_not_depend_on_blocks(lines, cuts, in_order, make):
     times = [line[2] for line in lines]
     times = np.fmax.accumulate(times) if in_order and times else times

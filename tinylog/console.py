@@ -34,7 +34,7 @@ def arguments(prog: str, description: str, *, model: bool = True, cut: bool = Tr
     parser.add_argument("--format", metavar="NAME", help="log format; without it the first lines decide")
     if cut:
         parser.add_argument("--session", metavar="REGEX", help="what names the session of a line, for example 'blk_-?\\d+'")
-        parser.add_argument("--window", type=positive, metavar="N", help="cut the log into windows of N lines instead of sessions")
+        parser.add_argument("--window", type=window, metavar="N", help="cut the log into windows of N lines, or of time (300s), instead of sessions")
     return parser
 
 
@@ -60,6 +60,15 @@ def positive(text: str) -> int:
     """An option that counts something."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def window(text: str) -> int | float:
+    """A number of lines ("50"), or of seconds ("300s") as a float."""
+    if text.endswith("s") and text[:-1].replace(".", "", 1).isdecimal() and float(text[:-1]) > 0:
+        return float(text[:-1])
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of lines, like 50, nor of seconds, like 300s")
     return int(text)
 
 

@@ -1,22 +1,30 @@
 """python -m tinylog.detect [-m MODEL] [FILE...] < log > alerts
 
-One line an alert on standard output (or one JSON object, --json), everything else on standard error. A session alerts once.
+One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once.
+With --output-format csv there is a row for every window, whether it alerts or not: its number, its session, 0 or 1.
 """
 from __future__ import annotations
 
+import csv
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
-from .streaming.alerts import to_json, to_text
+from .streaming.alerts import plain, to_json, to_text
 from .streaming.scorer import Scorer
+
+if TYPE_CHECKING:
+    from .records import Block
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0, or 3 where there were alerts and --exit-code asks for that."""
     options = arguments("detect", "Finds anomalies in a log.")
-    options.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    options.add_argument("--output-format", choices=("text", "json", "csv"), default="text",
+                         help="alerts as text or JSON lines; csv: window,session,prediction of every window")
+    options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
@@ -25,12 +33,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     form, log, model = log_and_model(args, dropped)
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
     scorer = Scorer(model, pipeline, args.threshold)
-    write = to_json if args.json else to_text
-    for alert in scorer.run(log):
-        sys.stdout.write(write(alert) + "\n")
-        sys.stdout.flush()
+    if args.output_format == "csv":
+        _predictions(scorer, log)
+    else:
+        write = to_json if args.output_format == "json" else to_text
+        for alert in scorer.run(log):
+            sys.stdout.write(write(alert) + "\n")
+            sys.stdout.flush()
     note(_summary(scorer, dropped))
     return 3 if args.exit_code and scorer.counters["alerts"] else 0
+
+
+def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
+    """A CSV row for every window, in the order in which they close."""
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(("window", "session", "prediction"))
+    for i, (session, score) in enumerate(scorer.verdicts(log)):
+        rows.writerow((i, plain(session.key), int(score > scorer.threshold)))
+    sys.stdout.flush()
 
 
 def _summary(scorer: Scorer, dropped: Counter[str]) -> str:

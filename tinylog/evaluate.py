@@ -23,7 +23,7 @@ from .metrics.classification import figures
 from .model import Model
 from .pipeline import labelled, read
 from .reading.labels import read_labels, read_templates
-from .records import PAD, Windows
+from .records import PAD, Windows, concatenated
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,11 +57,11 @@ def _collected(model: Model, pipeline, log, labels: str | None, truth: bool = Tr
     parts, known = [], read_labels(labels) if labels else None
     for step in pipeline.run(log):
         if step.closed:
-            parts.append(model.windows(step.closed, labelled(step.closed, known) if truth else None))
+            labels = labelled(step.closed, known) if truth else None
+            parts.append(model.renumbered(pipeline.windows(step.closed, labels)))
     if not parts:
         raise InputError("the log has no session: no line holds a session key; --session REGEX or --window N cuts it another way")
-    return Windows(np.concatenate([part.events for part in parts]),
-                   np.concatenate([part.labels for part in parts]) if truth else None)
+    return concatenated(parts)
 
 
 def evaluated(model: Model, windows: Windows, seen: np.ndarray, threshold: float | None = None) -> dict[str, Any]:

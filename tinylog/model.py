@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from hashlib import blake2b
@@ -28,10 +28,8 @@ from .modelfile import tensors as tensor_file
 from .parsing import Parser
 from .pipeline import Names, Pipeline, spec_for
 from .reading.formats import FORMATS, Format, format_named
-from .records import FIRST_EVENT, PAD, UNKNOWN, Alert, Template, Windows
+from .records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, Alert, Template, Windows, silent
 from .windowing import WindowSpec
-from .windowing.arrays import to_windows
-from .windowing.sessions import Session
 
 FORMAT_VERSION = 1
 
@@ -82,9 +80,9 @@ class Model:
             self._tables["rarity",] = table
         return self._tables["rarity",]
 
-    def windows(self, sessions: Sequence[Session], labels: np.ndarray | None = None) -> Windows:
-        """Sessions of this model's pipeline as Windows."""
-        return Windows(self.numbered(to_windows([session.events for session in sessions], self.spec.size)), labels)
+    def renumbered(self, windows: Windows) -> Windows:
+        """Windows with the parser's event ids, as a pipeline of this model makes them, with the model's."""
+        return replace(windows, events=self.numbered(windows.events))
 
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float64 log-odds of being anomalous, three decimals: above `threshold` is an alert."""
@@ -93,29 +91,36 @@ class Model:
     def scores(self, windows: Windows) -> tuple[np.ndarray, list[str]]:
         """The score of each window, and the name of the detector that gave it: the one furthest above its own threshold."""
         first, kind = windows.distinct()
-        windows = self.prepared(windows.take(first))
-        names = list(self.thresholds)
-        margins = np.stack([self.detectors[name].score(self.with_tables(windows, self.detectors[name])).astype(np.float64)
-                            - self.thresholds[name] for name in names])  # (detectors, K)
+        few, names = self.prepared(windows.take(first)), list(self.thresholds)
+        margins = np.empty((len(names), len(windows)))
+        for margin, name in zip(margins, names):
+            if FROM_LINES & set(self.detectors[name].NEEDS):
+                every = windows if few.rules is None else replace(windows, rules=few.rules[kind])
+                margin[:] = self.detectors[name].score(self.with_tables(every, name)) - self.thresholds[name]
+            else:
+                margin[:] = (self.detectors[name].score(self.with_tables(few, name)).astype(np.float64) - self.thresholds[name])[kind]
         scores = np.rint((margins.max(0) + self.threshold) * 1000) / 1000 + 0.0
-        best = margins.argmax(0)
-        return scores[kind], [names[i] for i in best[kind]]
+        return scores, [names[i] for i in margins.argmax(0)]
 
     def prepared(self, windows: Windows) -> Windows:
         """With the evidence of the rules, where the model has them."""
         rules = self.detectors.get("rules")
         return windows if rules is None else replace(windows, rules=rules.evidence(windows))
 
-    def with_tables(self, windows: Windows, detector: Any) -> Windows:
-        """With the columns that a detector needs of each event."""
-        return replace(windows, tables={need: self._table(need, detector) for need in detector.NEEDS if need in _TABLES})
+    def with_tables(self, windows: Windows, name: str) -> Windows:
+        """With the columns that a detector needs of each event. InputError where it needs some of lines and the windows are without."""
+        detector = self.detectors[name]
+        lacking = [need for need in detector.NEEDS if need in FROM_LINES and getattr(windows, need) is None]
+        if lacking:
+            raise InputError(f"{name} reads {' and '.join(lacking)} of log lines, and these windows are without; let a pipeline make them")
+        return replace(windows, tables={need: self._table(need, detector) for need in detector.NEEDS if need in TABLES})
 
     def _table(self, need: str, detector: Any) -> np.ndarray:
         key = (need, len(self.parser.templates), getattr(detector.config, "buckets", 0))
         if key not in self._tables:
             texts = [self.template(i).text for i in range(key[1])]
             texts[UNKNOWN] = UNKNOWN_TEXT
-            self._tables[key] = _TABLES[need](self, texts, key[2])
+            self._tables[key] = TABLES[need](texts, self.vectors, key[2])
         return self._tables[key]
 
     def hashes(self, windows: Windows) -> np.ndarray:
@@ -143,16 +148,18 @@ class Model:
         return twin
 
     def pipeline(self, form: Format, texts: Iterable[Template] = (), timeout: float | None = None, session: str | None = None,
-                 window: int | None = None) -> Pipeline:
+                 window: int | float | None = None) -> Pipeline:
         """The main path for a log of this format, whose sessions are cut as in training unless the user says otherwise.
         texts: of event ids that the model does not know.
         """
         spec = self.spec
         if self.log_format != form.name or session or window:
-            spec = spec_for(form, self.spec.size, session, window, self.spec.timeout)
+            own = self.spec.seconds if self.spec.kind == "time" and session is None else None
+            spec = spec_for(form, self.spec.size, session, window or own, self.spec.timeout)
         if timeout is not None:
             spec = replace(spec, timeout=timeout)
-        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity)
+        needs = {name: self.detectors[name].NEEDS for name in self.thresholds}
+        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity, needs)
 
     def nearest(self, event_id: int) -> tuple[str, float] | None:
         """The template of training that is nearest in meaning, and the cosine of their vectors; None where no word is known."""
@@ -226,7 +233,7 @@ class Model:
                                  f" ({meta.get('made_by', 'unknown')}) or train again")
         try:
             model = cls._from_parts(os.path.basename(path).removesuffix(".tinylog"), arrays, meta)
-            model.score(Windows(np.array([[model.n_events - 1, PAD], [PAD, PAD]], np.int32)))  # whether its parts fit together
+            model.score(silent(np.array([[model.n_events - 1, PAD], [PAD, PAD]], np.int32)))  # whether its parts fit together
         except (ConfigError, ModelFileError) as error:
             raise ModelFileError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -259,9 +266,11 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-_TABLES = {
-    "vectors": lambda model, texts, buckets: model.vectors.vectors(texts),
-    "words": lambda model, texts, buckets: bucket_ids(texts, buckets),
+# What a detector may know of each event, by its text. `vectors` are the model's.
+TABLES: dict[str, Callable[[list[str], Vectors | None, int], np.ndarray]] = {
+    "vectors": lambda texts, vectors, buckets: vectors.vectors(texts),
+    "words": lambda texts, vectors, buckets: bucket_ids(texts, buckets),
+    "templates": lambda texts, vectors, buckets: np.array(texts, object),
 }
 
 

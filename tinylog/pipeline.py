@@ -10,25 +10,28 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 
-from .errors import InputError
+from .errors import ConfigError, InputError
 from .parsing import Parser
 from .reading.blocks import blocks, open_log
 from .reading.formats import FORMATS, Format, session_keys, session_pattern
 from .reading.ids import IdRows, read_ids
 from .reading.sniff import ENOUGH, share, sniff
-from .records import FIRST_EVENT, UNKNOWN, Block, Events, Template
+from .records import FIRST_EVENT, FROM_LINES, UNKNOWN, Block, Events, Template, Windows
 from .windowing import WindowSpec, windower
+from .windowing.arrays import to_windows
+from .windowing.columns import columns
 from .windowing.sessions import Session
 
 MAX_LINE = 1 << 20  # bytes; what stands behind them is dropped and counted
 SNIFFED = 200  # lines that decide on the format
+MOST_LINES = 100_000  # of a window of time; what comes behind them is dropped and counted
 
 
 class Step(NamedTuple):
@@ -59,9 +62,15 @@ def recognise(log: Iterator[Block], form: Format | None = None, expected: str | 
     return form or sniff(lines), chain([first], log)
 
 
-def spec_for(form: Format, size: int = 50, session: str | None = None, window: int | None = None,
+def spec_for(form: Format, size: int = 50, session: str | None = None, window: int | float | None = None,
              timeout: float | None = None) -> WindowSpec:
-    """How a log of this format is cut: by `session` or the format's own key, unless windows of lines are asked for."""
+    """How a log of this format is cut: by `session` or the format's own key, unless a `window` is asked for, of so many lines (int) or
+    seconds (float). ConfigError for seconds where there is no time.
+    """
+    if isinstance(window, float):
+        if form.time is None:
+            raise ConfigError(f"windows of {window:g} seconds need lines with a time, and a log of {form.name} has none")
+        return WindowSpec("time", MOST_LINES, seconds=window)
     key = session or (form.session.pattern.decode() if form.session is not None and window is None else None)
     if session is not None:
         session_pattern(session)  # refuses what is no pattern before a line is read
@@ -118,13 +127,15 @@ class Pipeline:
     """One log on its way to windows. `seconds` (read, parse, window) says where the time went, `counters` what was dropped.
 
     `rarity(event_ids) -> (N,)` says how common an event was in training, so that each session keeps its strangest line.
+    `needs`: columns of Windows that each detector reads, by its name. InputError where this log cannot have one.
     """
 
     def __init__(self, form: Format, parser: Parser, spec: WindowSpec, names: Names | None = None,
-                 rarity: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+                 rarity: Callable[[np.ndarray], np.ndarray] | None = None, needs: Mapping[str, Collection[str]] | None = None) -> None:
         self.form, self.parser, self.spec, self.rarity = form, parser, spec, rarity
         self.names = names or Names(parser)
-        self.windower = windower(spec)
+        self._needs = _from_lines(form, needs or {})
+        self.windower = windower(spec, keep=bool(self._needs))
         self.seconds: Counter[str] = Counter()
         self.lines = 0
         self._key = re.compile(spec.session.encode()) if spec.session else None
@@ -146,6 +157,17 @@ class Pipeline:
             self.seconds["window"] += perf_counter() - started
             yield Step(events, closed, self.windower.certain())
         yield Step(None, self.windower.close())
+
+    def windows(self, sessions: Sequence[Session], labels: np.ndarray | None = None) -> Windows:
+        """Sessions as Windows, with the columns that are needed; event ids are the parser's."""
+        started = perf_counter()
+        T = self.spec.size
+        if self.spec.kind == "time":
+            T = max([1, *(len(session.events) for session in sessions)])
+        found = columns(sessions, T, self._needs, self.form.content, self.parser.values, self.form.entities)
+        windows = Windows(to_windows([session.events for session in sessions], T), labels, **found)
+        self.seconds["window"] += perf_counter() - started
+        return windows
 
     def events(self, block: Block) -> Events:
         """The lines of a block as columns."""
@@ -185,3 +207,12 @@ class Pipeline:
             yield item
             started = perf_counter()
         self.seconds[what] += perf_counter() - started
+
+
+def _from_lines(form: Format, needs: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """The columns of FROM_LINES that any detector reads. InputError, naming it, where the log has them not."""
+    for name, wanted in needs.items():
+        from_lines = sorted(FROM_LINES & set(wanted))
+        if from_lines and form.name == "ids":
+            raise InputError(f"{name} reads {' and '.join(from_lines)} of log lines, and event ids alone have none; give the raw lines")
+    return FROM_LINES & {column for wanted in needs.values() for column in wanted}

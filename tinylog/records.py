@@ -4,14 +4,19 @@ Shapes: N lines of a block, B windows, T events of a window, n event ids of the 
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 PAD = 0  # fills a window behind its last event
 UNKNOWN = 1  # an event that no template names
 FIRST_EVENT = 2  # templates are numbered from here
+
+VALUES = 8  # V: variable parts of a template that detectors see, the first ones
+FROM_LINES = frozenset({"times", "values", "tokens", "texts", "entities"})  # columns that event ids alone do not have
 
 
 class Block(NamedTuple):
@@ -44,13 +49,20 @@ class Events(NamedTuple):
 
 @dataclass(frozen=True)
 class Windows:
-    """B windows: the last T events of each session. Columns that are None are not known (labels) or not asked for (a detector's NEEDS)."""
+    """B windows: the last T events of each session, or the events of a stretch of time. Columns that are None are not known (labels) or
+    not asked for (a detector's NEEDS).
+    """
 
     events: np.ndarray  # (B, T) int32, in order of time, PAD behind the last
     labels: np.ndarray | None = None  # (B,) int8
     weights: np.ndarray | None = None  # (B,) float32, how often the window occurs
     rules: np.ndarray | None = None  # (B, R) float32, log-odds of each rule, in the order of rules.NAMES
-    tables: dict[str, np.ndarray] = field(default_factory=dict)  # one row an event id: "vectors" (n, D), "words" (n, W)
+    times: np.ndarray | None = None  # (B, T) float64 seconds since 1970, NaN where a line has none and behind the last
+    values: np.ndarray | None = None  # (B, T, V) float32, what stands where the template has "<*>", NaN where that is no number
+    tokens: np.ndarray | None = None  # (B, T, V) uint32, a hash of the same as text, 0 where there is none
+    texts: np.ndarray | None = None  # (B,) of lists of bytes: the content of each line, headers off
+    entities: np.ndarray | None = None  # (B,) of lists of bytes: who wrote each line (a host, a rack), b"" where unknown
+    tables: dict[str, np.ndarray] = field(default_factory=dict)  # one row an event id: "vectors" (n, D), "words" (n, W), "templates" (n,) of str
 
     def __len__(self) -> int:
         return len(self.events)
@@ -67,14 +79,12 @@ class Windows:
 
     def take(self, index: np.ndarray) -> Windows:
         """The windows at `index` (ints, bools or a slice), with all their columns."""
-        columns = {name: None if column is None else column[index]
-                   for name, column in (("labels", self.labels), ("weights", self.weights), ("rules", self.rules))}
-        return replace(self, events=self.events[index], **columns)
+        return replace(self, **{name: column[index] for name, column in self._columns().items()})
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
         """Index of the first window of each kind, in order of appearance (K,), and for every window its kind (B,): intp.
 
-        Two windows are the same when their events are: scores depend on nothing else.
+        Two windows are the same when their events are: where a score depends on nothing else, one of each kind is enough.
         """
         rows = np.ascontiguousarray(self.events)
         whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
@@ -84,14 +94,46 @@ class Windows:
         rank[order] = np.arange(len(order))
         return first[order], rank[inverse.ravel()]
 
+    def _columns(self) -> dict[str, np.ndarray]:
+        """What has a row for each window."""
+        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "tables"}
+        return {name: column for name, column in columns.items() if column is not None}
+
+
+def concatenated(parts: Sequence[Windows]) -> Windows:
+    """All windows of the parts, which have the same columns and tables; the narrower ones are padded."""
+    T = max(part.events.shape[1] for part in parts)
+    columns = {name: np.concatenate([_padded(name, part._columns()[name], T) for part in parts]) for name in parts[0]._columns()}
+    return replace(parts[0], **columns)
+
+
+def silent(events: np.ndarray) -> Windows:
+    """Windows with all columns that come from lines, and nothing in them."""
+    B, T = events.shape
+    lists = np.empty(B, object)
+    lists[:] = [[b""] * int(n) for n in (events != PAD).sum(1)]
+    return Windows(events, times=np.full((B, T), np.nan), values=np.full((B, T, VALUES), np.nan, np.float32),
+                   tokens=np.zeros((B, T, VALUES), np.uint32), texts=lists, entities=lists)
+
+
+_FILLING = {"events": PAD, "times": np.nan, "values": np.nan, "tokens": 0}
+
+
+def _padded(name: str, column: np.ndarray, T: int) -> np.ndarray:
+    if name not in _FILLING or column.shape[1] == T:
+        return column
+    shape = (len(column), T - column.shape[1], *column.shape[2:])
+    return np.concatenate([column, np.full(shape, _FILLING[name], column.dtype)], 1)
+
 
 class Reason(NamedTuple):
     """Why a detector gave its score: data, not text."""
 
-    code: str  # "new_template", "sequence", "count", "only_abnormal", "event_set", "drift"
-    position: int  # which event of the window mattered most
+    code: str  # "new_template", "sequence", "count", "value", "entity", "only_abnormal", "event_set", "drift"
+    position: int  # which event of the window mattered most; the last one where something should have followed
     contrib: np.ndarray  # (T,) float32, share of each event
-    expected: tuple[tuple[int, float], ...] = ()  # event ids and how likely each was
+    expected: tuple[tuple[int, float], ...] = ()  # event ids and how likely each was, PAD for the end of the session
+    detail: Mapping[str, Any] = MappingProxyType({})  # JSON values by name: which entity, which parameter, what range; "after": an event id
 
 
 @dataclass(frozen=True)
@@ -110,6 +152,8 @@ class Alert:
     event_id: str | None  # of `line`, as its log or template file calls it
     template: str | None
     nearest: tuple[str, float] | None  # the known template nearest to a never-seen one, and their cosine
+    detector: str  # the one whose score is furthest above its threshold
+    detail: Mapping[str, Any]  # what it says of the reason, JSON values
     expected: tuple[tuple[str, str, float], ...]  # event, template and probability of what would have been normal
     contrib: tuple[tuple[int | None, str, float], ...]  # line number, event, share in the score
     events: tuple[str, ...]  # the whole window

@@ -23,7 +23,7 @@ from .metrics.classification import figures
 from .model import Model
 from .reading.labels import read_templates
 from .records import Template, Windows
-from .training.build import Options, build, held_out, merged
+from .training.build import Options, build, held_out, merged, needs_of
 from .training.dataset import Dataset, load
 from .training.progress import Progress
 from .training.vector_files import read_template_vectors, read_word_vectors
@@ -32,16 +32,17 @@ from .training.vector_files import read_template_vectors, read_word_vectors
 def main(argv: Sequence[str] | None = None) -> int:
     """0"""
     args = _arguments().parse_args(argv)
-    detectors.load(args.detector or "distillog")
+    names = tuple(dict.fromkeys(args.detector)) or ("distillog",)
+    modules = {name: detectors.load(name) for name in names}
     templates = read_templates(args.templates) if args.templates else ()
     data = load(args.files, labels=args.labels, valid=args.valid, unlabelled=args.unlabelled, templates=templates, form=given_format(args),
-                session=args.session, window=args.window)
+                session=args.session, window=args.window, needs={name: needs_of(module) for name, module in modules.items()},
+                cut_like=getattr(modules[names[0]], "WINDOW", None))
     vectors = _vectors(args.vectors, templates, data) if args.vectors else None
-    options = Options(args.detector or "distillog", args.seed, args.epochs, not args.no_teacher, args.prior, vectors)
+    options = Options(names, args.seed, args.epochs, not args.no_teacher, args.prior, args.false_alarms, vectors)
     _check_folder(args.output)
     note(f"tinylog: {data.lines} lines ({data.form.name}), {len(data.train)} {'windows' if data.timed else 'sessions'}, "
-         + ("no labels: all are taken as normal, the rules teach the student" if data.train.labels is None else
-            f"{int(data.train.labels.sum())} of them anomalous"))
+         + ("no labels: all are taken as normal" if data.train.labels is None else f"{int(data.train.labels.sum())} of them anomalous"))
     name = os.path.basename(args.output).removesuffix(".tinylog")
     progress = lambda what: Progress(f"tinylog: {what}")  # noqa: E731
     judged = None if data.train.labels is None else data if data.valid is not None else held_out(data, np.random.default_rng(args.seed))
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = build(merged(data), name, options, progress)
     model.save(args.output)
     sizes = sum(model.parts().values())
-    note(f"tinylog: {args.output} written, {sizes} bytes, detector {options.detector}, threshold {model.threshold:.3f}, prior {model.card['prior']:.4f}")
+    note(f"tinylog: {args.output} written, {sizes} bytes, {', '.join(f'{kind} above {threshold:.3f}' for kind, threshold in model.thresholds.items())}, prior {model.card['prior']:.4f}")
     return 0
 
 
@@ -63,7 +64,10 @@ def _arguments() -> argparse.ArgumentParser:
     options.add_argument("--unlabelled", nargs="+", default=[], metavar="F", help="logs of which nothing is known; nearly all normal, as logs are")
     options.add_argument("--templates", metavar="F", help="id,template rows, or a template a line numbered from 1")
     options.add_argument("--vectors", metavar="F", help="vectors to read templates by: a row of numbers a template (CSV), or word vectors (.vec, .bin)")
-    options.add_argument("--detector", metavar="NAME", help=f"one of {', '.join(detectors.names())} (default: distillog)")
+    options.add_argument("--detector", action="append", default=[], metavar="NAME",
+                         help=f"one of {', '.join(detectors.names())} (default: distillog); several share one model, the first is the main one")
+    options.add_argument("--false-alarms", type=_share, default=Options.false_alarms, metavar="P",
+                         help="wanted share of normal windows that alert, for detectors that learn from normal ones alone (default: %(default)s)")
     options.add_argument("--prior", type=_share, metavar="P", help="share of anomalous sessions in what will be scored")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--epochs", type=positive, metavar="N", help="passes over the windows; less is quicker and worse")
@@ -98,7 +102,7 @@ def _check_folder(path: str) -> None:
 
 def _table(twin: Model, parsed: Windows) -> str:
     """Figures of a twin of the model, trained without the validation windows, beside the rules. parsed: event ids of the parser."""
-    windows = Windows(twin.numbered(parsed.events), parsed.labels)
+    windows = twin.renumbered(parsed)
     names = [*twin.thresholds, *detectors.load("rules").NAMES]
     states = twin.detectors["rules"].states(windows)
     columns = [twin.score(windows) > twin.threshold, *(states != 0).T]

@@ -3,18 +3,31 @@
 A module has
     Config      frozen dataclass, JSON values, a default for every field
     TINY        the smallest Config, for the tests
+    NEEDS       columns of Windows that training must have, beside events; with "labels" the detector learns from both
+                classes, without it from normal windows alone
+    WINDOW      how its paper cuts a log, where that is not by session or every 50 lines: {"window": 100} lines, {"seconds": 300}
+    AFTER       detectors that must be fitted before it, by name
     Detector    with the members below
+NEEDS, WINDOW and AFTER may be absent: nothing is needed.
 
 and a Detector has
-    NEEDS                      columns of Windows beside events: a tuple out of "labels", "rules", "vectors", "words"
+    NEEDS                      columns that its score reads: a tuple out of "rules", FROM_LINES (records.py), and the tables
+                               "vectors", "words", "templates"
     create(config, sizes, rng) a new one, with starting values
     Detector(config, params)   one from a model file
     config, params             all that it is: JSON values, and a flat dict of arrays
-    score(windows)             (B,) float32 log-odds, larger is more anomalous; changes nothing, does not depend on the batch
-    fit(windows, minimise, fitted) -> losses
-                               learns; `minimise` is handed in, so that no detector imports training; `fitted`: the
-                               detectors that the model has already, by name
+    fit(windows, minimise, fitted, rng) -> losses
+                               learns. `minimise(loss_and_grads, params, n, **wishes)` is handed in, so that no detector
+                               imports training: it changes `params` and gives the loss of each epoch; wishes: epochs,
+                               batch, lr, weight_decay, clip, lengths, evaluate, patience. `fitted`: the detectors
+                               that the model has already, by name
+    score(windows)             (B,) float32, larger is more anomalous; changes nothing, does not depend on the batch. Log-odds
+                               where it learns from labels, else a unit of its own, which `threshold` or training calibrates
+    threshold                  a score above it is an alert. None: training chooses one, so that the wanted share of normal
+                               windows, judged as if they had not been trained on, is above it
     explain(windows, i)        Reason of window i's score, data and not text
+Windows that are not cut from lines (event ids) have no column of FROM_LINES; of the others, distinct windows are scored
+once where a detector reads no such column, and are weighted by how often they occur while it is fitted.
 """
 from __future__ import annotations
 
@@ -31,6 +44,8 @@ class Sizes(NamedTuple):
 
     n_events: int  # event ids below this one occurred in training, PAD and UNKNOWN included
     n_inputs: int = 0  # D of tables["vectors"]
+    whole: bool = True  # windows are whole sessions, with a beginning and an end; False: cut from a stream
+    prior: float = 0.02  # share of anomalous windows in what will be scored
 
 
 def names() -> list[str]:

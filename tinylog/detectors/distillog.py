@@ -61,6 +61,8 @@ PUBLISHED_TEACHER = replace(PUBLISHED_STUDENT, hidden=128, layers=2, dropout=0.1
 
 
 class Detector:
+    threshold = None  # of best F1 where both kinds are known; see training/student.py
+
     def __init__(self, config: Config, params: Params):
         self.config, self.params = config, params
 

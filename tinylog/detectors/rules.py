@@ -48,6 +48,7 @@ TINY = Config()
 
 class Detector:
     NEEDS = NEEDS
+    threshold = 0.0
 
     def __init__(self, config: Config, params: dict[str, np.ndarray]):
         self.config, self.params = config, params
@@ -61,7 +62,7 @@ class Detector:
         return cls(config, params | {"evidence": np.zeros((len(NAMES), 9, 3), np.float32)})
 
     def fit(self, windows: Windows, minimise: Callable | None = None,
-            fitted: Mapping[str, Any] | None = None) -> list[float]:
+            fitted: Mapping[str, Any] | None = None, rng: np.random.Generator | None = None) -> list[float]:
         """Counts the windows, by their weights; label 1 is anomalous, any other (or None) counts as normal."""
         counted = _Counted.of(windows, len(self.params["events"]))
         self.params |= counted.memory()

@@ -40,6 +40,7 @@ class Format:
     time: str | None = None  # layout of timestamps.py
     session_text: bytes | None = None
     stream: tuple[str, ...] = ()  # groups by which windows of lines are cut; none: the whole log is one stream
+    entity_text: bytes = rb".*"  # how much of a host is the entity that wrote a line
 
     @cached_property
     def lead(self) -> re.Pattern[bytes]:
@@ -105,6 +106,12 @@ class Format:
                  for line in lines]
         return np.array(alert, np.int8)
 
+    def entities(self, lines: Sequence[bytes]) -> list[bytes]:
+        """Who wrote each line: its host or, where the format has none, its component; b"" where unknown."""
+        group = next((name for name in ("host", "component", "process") if name in self.header.groupindex), "")
+        part = re.compile(self.entity_text).match
+        return [found[0] if name and (found := part(name)) else b"" for name in self.columns(lines, [group])[group]]
+
     def streams(self, lines: Sequence[bytes]) -> list[tuple[bytes, ...]] | None:
         """To which stream each line belongs, as one key in a tuple; None where the log is one stream."""
         if not self.stream:
@@ -146,7 +153,8 @@ FORMATS: dict[str, Format] = {form.name: form for form in (
            time="compact", session_text=rb"blk_-?\d+"),
     Format("bgl", _TRUTH, rb"(?:(?P<host>\S+) \d+-\d+-\d+-\d+\.\d+\.\d+\.\d+ \S+"
            rb"(?: (?:RAS|NULL)(?: (?P<component>[A-Z_]+)(?= |$)"
-           rb"(?: (?P<level>INFO|WARNING|ERROR|SEVERE|FATAL|FAILURE)(?= |$))?)?)? ?)?", time="epoch"),
+           rb"(?: (?P<level>INFO|WARNING|ERROR|SEVERE|FATAL|FAILURE)(?= |$))?)?)? ?)?", time="epoch",
+           entity_text=rb"R[^-]*|(?!-$).*"),  # the rack; "-" is nobody
     Format("thunderbird", _TRUTH, _CLUSTER, time="epoch"),
     Format("spirit", _TRUTH, _CLUSTER, time="epoch"),
     Format("openstack", rb"(?:\S+ )?" + _STAMP, rb"(?P<pid>\d+) (?P<level>[A-Z]+) (?P<component>\S+) "

@@ -1,11 +1,13 @@
 """Why: from a window and its score to what a person needs to judge it. Data first, one sentence last.
 
-The code of the reason is that of the strongest fact: an event that training never saw, else the rule that spoke loudest,
-else the sequence as a whole. The share of each line in the score is the detector's own (attention).
+A detector that says what it expected, or who or what is off, has the word. Of one that only says how much each line counted
+(attention), the code is that of the strongest fact: an event that training never saw, else the rule that spoke loudest, else
+the sequence as a whole.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..windowing.sessions import Session
 
+EVENTS = ("after", "came", "event")  # of a reason's detail: event ids, 0 for the end
 SHOWN = 3  # expected templates and lines that mattered: the first three say it
 
 
@@ -23,28 +26,34 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
     reason = _reason(model, windows, i, detector)
     events = windows.events[i][windows.events[i] != PAD]
     line_nos = list(session.line_nos) or [session.first_line_no] * len(events)
-    if session.event:
+    line, line_no = session.line, session.line_no
+    if session.lines:  # kept because a detector reads them: the one it means
+        line, line_no = session.lines[reason.position], session.line_nos[reason.position] or None
+    if session.event and not session.lines:  # the strangest one is all that was kept
         event_id = int(model.numbered(np.array([session.event]))[0])
-    else:  # event ids alone came in
+    else:
         event_id = int(events[reason.position]) if len(events) else UNKNOWN
     template = model.template(event_id)
     nearest = model.nearest(event_id) if reason.code == "new_template" else None
-    expected = tuple((*_named(model, e), round(p, 3)) for e, p in reason.expected[:SHOWN])
+    expected = tuple((*_named(model, e), round(float(p), 3)) for e, p in reason.expected[:SHOWN])
+    detail = _detail(model, reason)
     share = reason.contrib[:len(events)]
     top = [int(j) for j in np.argsort(-share, kind="stable")[:SHOWN] if share[j] > 0]
     return Alert(
         time=None if np.isnan(session.last_time) else session.last_time,
         session=session.key.decode("utf-8", "backslashreplace") or None,
-        line_no=session.line_no,
+        line_no=line_no,
         file=session.file,
-        line=session.line,
+        line=line,
         score=score,
         threshold=threshold,
         reason=reason.code,
-        why=_sentence(reason, template.text or template.name, nearest, expected),
+        why=_sentence(reason.code, template.text or template.name, nearest, expected, detail),
         event_id=template.name,
         template=template.text or None,
         nearest=nearest,
+        detector=detector,
+        detail=detail,
         expected=expected,
         contrib=tuple((line_nos[j] or None, model.template(int(events[j])).name, round(float(share[j]), 3)) for j in top),
         events=tuple(model.template(int(e)).name for e in events),
@@ -55,7 +64,9 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
 def _reason(model: Model, windows: Windows, i: int, detector: str) -> Reason:
     """The detector's own reason, with the code and the expectation of the strongest fact."""
     main = model.detectors[detector]
-    reason = main.explain(model.with_tables(windows, main), i)
+    reason = main.explain(model.with_tables(windows, detector), i)
+    if reason.expected or reason.detail:
+        return reason
     events = windows.events[i]
     rules = model.detectors.get("rules")
     new = np.flatnonzero((events == UNKNOWN) | (events >= model.n_events))
@@ -74,7 +85,12 @@ def _named(model: Model, event: int) -> tuple[str, str]:
     return ("END", "the end of the session") if event == PAD else tuple(model.template(event))
 
 
-def _sentence(reason: Reason, template: str, nearest: tuple[str, float] | None, expected: tuple) -> str:
+def _detail(model: Model, reason: Reason) -> dict[str, Any]:
+    """The detector's detail, events by their names: of "after", "came" and "event"."""
+    return {key: _named(model, value)[0] if key in EVENTS else value for key, value in reason.detail.items()}
+
+
+def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expected: tuple, detail: Mapping[str, Any]) -> str:
     text = {
         "new_template": f"never seen in training: {template!r}",
         "event_set": "no normal session had this combination of events",
@@ -82,10 +98,23 @@ def _sentence(reason: Reason, template: str, nearest: tuple[str, float] | None, 
         "bigram": "events followed one another as in no normal session",
         "only_abnormal": f"only anomalous sessions had {template!r}",
         "abnormal_share": f"nearly all sessions that had {template!r} were anomalous",
-        "sequence": "the sequence resembles anomalous ones",
-    }.get(reason.code, reason.code)
+        "sequence": f"{template!r} was not expected there" if expected else "the sequence resembles anomalous ones",
+        "workflow": f"the workflow does not go on with {template!r}",
+        "truncated": f"nothing followed {template!r}",
+        "value": f"an unusual value in {template!r}",
+        "entity": f"{detail.get('entity') or 'an unknown source'} wrote otherwise than usual",
+    }.get(code, code)
+    facts = [f"{name} {_short(value)}" for name, value in detail.items() if not (code == "entity" and name == "entity")]
     if nearest is not None:
-        text += f"; nearest known {nearest[0]!r} ({nearest[1]:.2f})"
+        facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:
-        text += "; expected " + ", ".join(f"{text or name!r} {100 * p:.0f} %" for name, text, p in expected)
-    return text
+        facts.append("expected " + ", ".join(f"{text or name!r} {100 * p:.0f} %" for name, text, p in expected))
+    return "; ".join([text, *facts])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_short, value)) + "]"
+    return str(value)

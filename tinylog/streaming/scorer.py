@@ -16,7 +16,7 @@ import numpy as np
 from ..pipeline import Pipeline, recognise
 from ..reading.blocks import blocks
 from ..reading.formats import Format
-from ..records import Alert, Block
+from ..records import Alert, Block, Windows
 from ..windowing.sessions import Session
 from .explain import explained
 
@@ -58,11 +58,24 @@ class Scorer:
                 yield from self._drift(self.model.rarity(parsed) == 0)
         yield from self._drift(np.zeros(0, bool), least=DRIFT_LEAST)
 
+    def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float]]:
+        """Every session and its score, as they close."""
+        for step in self.pipeline.run(log):
+            if step.closed:
+                _, scores, _ = self._scored(step.closed)
+                self.counters["sessions"] += len(scores)
+                self.counters["alerts"] += int((scores > self.threshold).sum())
+                yield from zip(step.closed, scores.tolist())
+
+    def _scored(self, sessions: Sequence[Session]) -> tuple[Windows, np.ndarray, list[str]]:
+        """Sessions as windows, their scores, and the detector of each."""
+        windows = self.model.renumbered(self.pipeline.windows(sessions))
+        return windows, *self.model.scores(windows)
+
     def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Alert]:
         if not sessions:
             return
-        windows = self.model.windows(sessions)
-        scores, names = self.model.scores(windows)
+        windows, scores, names = self._scored(sessions)
         self.counters["sessions"] += closed * len(sessions)
         for i in np.flatnonzero(scores > self.threshold).tolist():
             session = sessions[i]
@@ -86,7 +99,7 @@ class Scorer:
                 self.counters["alerts"] += 1
                 yield Alert(None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
                             f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: the model is out "
-                            "of date, train it again", None, None, None, (), (), (), self.model.name)
+                            "of date, train it again", None, None, None, "drift", {}, (), (), (), self.model.name)
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:

@@ -1,98 +1,198 @@
 """A Dataset to a Model: the order in which its parts are fitted, each on training data alone.
 
-    number the events -> rules -> teacher -> student -> threshold -> vectors for explanations
-
-What a DistilLog network reads is decided by the log: with few kinds of event a table with a row for each, and the evidence of
-the rules, fit into 442 numbers; with more of them, their words (training/words.py); with vectors of the user, those.
+    number the events -> rules -> vectors -> detectors, each handed those before it -> thresholds
 """
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import log1p
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from .. import detectors
-from ..detectors import Sizes, distillog, rules
+from ..detectors import Sizes, rules
 from ..embedding.vectors import Vectors
 from ..embedding.words import UNKNOWN_TEXT, words as words_of
-from ..layers.params import size
-from ..metrics.classification import best_threshold
-from ..model import Model
-from ..records import FIRST_EVENT, UNKNOWN, Windows
-from . import distil, pca, words
+from ..errors import InputError
+from ..model import TABLES, Model
+from ..records import FIRST_EVENT, FROM_LINES, UNKNOWN, Windows, concatenated
+from . import pca, student
 from .dataset import Dataset
 from .distil import Progress, joined
 from .minimise import cosine, minimise
+from .thresholds import of_normals
 from .word_vectors import train_word_vectors, with_idf
 
-BUDGET = 442  # numbers of a student, as in the paper
-FEW_EVENTS = 80  # kinds of event for which a table is small
 MANY_ANOMALIES = 0.1  # a larger share among sessions is a choice of whoever made the file, not what a log has
 PRIOR = 0.02  # share of anomalous sessions where the file cannot say
 VECTOR_DIM, RAW_DIM, VECTOR_BUCKETS = 10, 32, 500
-GIVEN_DIM = 20  # of given vectors: with more, the student would have more than 442 numbers
-TABLE_TEACHER = replace(distillog.TEACHER, inputs="table", width=30, last=True, rules=True)  # that of the paper, and all its student sees
-ALTERED = 4000  # windows that only the teacher knows
+GIVEN_DIM = 20  # of vectors that a detector reads: with more, DistilLog's student would have more than 442 numbers
 
 
 @dataclass(frozen=True)
 class Options:
     """What a user can choose of training."""
 
-    detector: str = "distillog"
+    detectors: tuple[str, ...] = ("distillog",)  # those that alert, the main one first
     seed: int = 0
-    epochs: int | None = None  # None: as many steps as were found to be enough
+    epochs: int | None = None  # None: what each detector was found to need
     teacher: bool = True
     prior: float | None = None
+    false_alarms: float = 0.003  # wanted share of normal windows, where a detector learns from those alone
     vectors: Vectors | None = None  # what the network reads; None: what suits the log
     explained: bool = True  # with word vectors, for the nearest known template
+    configs: Mapping[str, Any] = field(default_factory=dict)  # of detectors, where not the default one
 
 
-def build(data: Dataset, name: str, options: Options, progress: Callable[[str], Progress | None] = lambda what: None) -> Model:
-    """The model of the training and unlabelled windows; `data.valid` has no part in it. InputError where the templates lack what
-    vectors are learned from. progress(what) is told of each network's epochs.
+Report = Callable[[str], Progress | None]
+
+
+def build(data: Dataset, name: str, options: Options, progress: Report = lambda what: None) -> Model:
+    """The model of the training and unlabelled windows; `data.valid` has no part in it. InputError where a detector lacks what it
+    learns from. progress(what) is told of each network's epochs.
     """
-    order, n_events = data.order()
-    number = np.argsort(order)
-    train, unlabelled = (None if part is None else replace(part, events=number[part.events].astype(np.int32))
-                         for part in (data.train, data.unlabelled))
-    texts = [data.parser.templates[i].text for i in order]
-    texts[UNKNOWN] = UNKNOWN_TEXT
-    known = distinct(joined(train, *([] if unlabelled is None else [unlabelled])))
-    rng, prior = np.random.default_rng(options.seed), options.prior or _prior(data)
-    facts = rules.Detector.create(rules.Config(prior), Sizes(n_events))
-    facts.fit(known)
-    fitted, threshold, int8, given = {"rules": facts}, 0.0, [], None
-    if options.detector == "distillog":
-        by_words = n_events - FIRST_EVENT > FEW_EVENTS and data.train.labels is not None and any(texts[FIRST_EVENT:])
-        if options.vectors is not None:
-            given = _projected(options.vectors, texts[FIRST_EVENT:n_events], GIVEN_DIM)
-            table = np.concatenate([np.zeros((FIRST_EVENT, GIVEN_DIM), np.float32), given.vectors(texts[FIRST_EVENT:])])
-            known = replace(known, tables={"vectors": table})
-        if by_words and options.vectors is None:
-            network, threshold, int8 = _by_words(train, texts, n_events, options, rng, progress), words.THRESHOLD, ["distillog"]
+    material = _Material.of(data, options)
+    fitted, thresholds, int8 = {"rules": material.facts}, {}, []
+    for kind in _in_order(options.detectors):
+        if kind == "distillog":
+            fitted[kind], thresholds[kind], small = _distillog(material, options, progress)
+            int8 += [kind] * small
+        elif kind == "rules":
+            thresholds[kind] = material.facts.threshold
         else:
-            judged = replace(known, rules=facts.evidence_left_out(known))
-            network = _by_table(judged, facts, n_events, options, prior, rng, progress)
-            threshold = _threshold(network, judged, prior)
-        fitted["distillog"] = network
-    elif options.detector != "rules":
-        module = detectors.load(options.detector)
-        network = module.Detector.create(module.Config(), Sizes(n_events), rng)
-        network.fit(known, partial(minimise, rng=rng, epochs=options.epochs or 20, batch=64, lr=0.01, schedule=cosine), fitted)
-        fitted[options.detector] = network
-    frequency = np.array([known.weights[(known.events == i).any(1)].sum() for i in range(n_events)]) / known.weights.sum()
+            fitted[kind], thresholds[kind] = _fitted(kind, material, options, fitted, progress)
+    kept = {"rules", *options.detectors}
+    vectors = material.vectors
+    if vectors is None and options.explained:
+        vectors = _vectors(material.texts[FIRST_EVENT:material.n_events], material.frequency[FIRST_EVENT:], options.seed, VECTOR_DIM)
     card = {"training": {"windows": len(data.train), "anomalous": None if data.train.labels is None else int(data.train.labels.sum()),
-                         "unlabelled": 0 if unlabelled is None else len(unlabelled), "lines": data.lines, "events": n_events - FIRST_EVENT},
-            "prior": prior, "seed": options.seed, "teacher": options.teacher, "epochs": options.epochs}
-    model = Model(name, data.form.name, data.parser, data.spec, order, frequency.astype(np.float32), fitted, {options.detector: threshold},
-                  given or (_vectors(texts[FIRST_EVENT:n_events], frequency[FIRST_EVENT:], options.seed) if options.explained else None),
-                  card=card, int8=int8)
-    model.seen = np.unique(np.concatenate([model.hashes(part) for part in (train, unlabelled) if part is not None]))
+                         "unlabelled": 0 if material.unlabelled is None else len(material.unlabelled), "lines": data.lines,
+                         "events": material.n_events - FIRST_EVENT},
+            "prior": material.prior, "seed": options.seed, "teacher": options.teacher, "epochs": options.epochs}
+    model = Model(name, data.form.name, data.parser, data.spec, material.order, material.frequency.astype(np.float32),
+                  {kind: detector for kind, detector in fitted.items() if kind in kept},
+                  {kind: thresholds[kind] for kind in options.detectors}, vectors, card=card, int8=int8)
+    parts = [part for part in (material.train, material.unlabelled) if part is not None]
+    model.seen = np.unique(np.concatenate([model.hashes(part) for part in parts]))
     return model
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What everything is fitted on; event ids are those of the model."""
+
+    train: Windows
+    unlabelled: Windows | None
+    known: Windows  # distinct ones of both, weighted, label -1 where there is none, the evidence of the rules left out
+    kind: np.ndarray  # which of those each training window is
+    texts: list[str]  # of all event ids
+    order: np.ndarray
+    n_events: int
+    frequency: np.ndarray  # (n_events,) share of windows that hold each
+    facts: rules.Detector
+    vectors: Vectors | None  # that a detector reads
+    sizes: Sizes
+    prior: float
+
+    @classmethod
+    def of(cls, data: Dataset, options: Options) -> _Material:
+        order, n_events = data.order()
+        number = np.argsort(order)
+        train, unlabelled = (None if part is None else replace(part, events=number[part.events].astype(np.int32))
+                             for part in (data.train, data.unlabelled))
+        texts = [data.parser.templates[i].text for i in order]
+        texts[UNKNOWN] = UNKNOWN_TEXT
+        known, kind = kinds(joined(*(Windows(part.events, part.labels) for part in (train, unlabelled) if part is not None)))
+        prior = options.prior or _prior(data)
+        facts = rules.Detector.create(rules.Config(prior), Sizes(n_events))
+        facts.fit(known)
+        frequency = np.array([known.weights[(known.events == i).any(1)].sum() for i in range(n_events)]) / known.weights.sum()
+        vectors = None
+        if options.vectors is not None:
+            vectors = _projected(options.vectors, texts[FIRST_EVENT:n_events], GIVEN_DIM)
+        elif any("vectors" in needs_of(detectors.load(each)) for each in options.detectors):
+            vectors = _vectors(texts[FIRST_EVENT:n_events], frequency[FIRST_EVENT:], options.seed, GIVEN_DIM)
+        known = replace(known, rules=facts.evidence_left_out(known))
+        sizes = Sizes(n_events, GIVEN_DIM if vectors is not None else 0, not data.timed, prior)
+        return cls(train, unlabelled, known, kind[:len(train)], texts, order, n_events, frequency, facts, vectors, sizes, prior)
+
+    def windows(self, module: ModuleType) -> Windows:
+        """What a detector is fitted on: labelled windows if it needs labels, else normal ones; each with its lines if it reads any."""
+        needs = needs_of(module)
+        if FROM_LINES & set(needs):
+            windows = replace(self.train, rules=self.known.rules[self.kind])
+        else:
+            windows = self.known if "labels" not in needs else self.known.take(self.known.labels >= 0)
+        if "labels" in needs:
+            if windows.labels is None or len(np.unique(windows.labels)) < 2:
+                raise InputError(f"{_name(module)} learns from labels of both kinds, and the log has "
+                                 f"{'none' if windows.labels is None or not len(windows) else 'one kind alone'}; give them with --labels F")
+        elif windows.labels is not None:
+            windows = replace(windows.take(windows.labels != 1), labels=None)
+        if "times" in needs and np.isnan(windows.times).all():
+            raise InputError(f"{_name(module)} reads times, and no line has one that is understood; --format NAME says how they are written")
+        return replace(windows, tables=self.tables(module))
+
+    def tables(self, module: ModuleType) -> dict[str, np.ndarray]:
+        """The tables that a detector needs, a row for each event of training. InputError where the events have no texts."""
+        needs, texts = needs_of(module), self.texts[:self.n_events]
+        wanted = [need for need in needs if need in TABLES]
+        if "vectors" in wanted and self.vectors is None:
+            raise InputError(f"{_name(module)} reads the words of templates, and the events have none; give them with --templates F")
+        buckets = getattr(module.Config(), "buckets", 0)
+        return {need: TABLES[need](texts, self.vectors, buckets) for need in wanted}
+
+
+def needs_of(module: ModuleType) -> tuple[str, ...]:
+    """Columns of Windows that training must have for a detector."""
+    return getattr(module, "NEEDS", ())
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """The detectors and those that must be fitted before them."""
+    found: list[str] = []
+    for name in names:
+        found += [each for each in (*_in_order(getattr(detectors.load(name), "AFTER", ())), name) if each not in found]
+    return found
+
+
+def _fitted(kind: str, material: _Material, options: Options, before: Mapping[str, Any], progress: Report) -> tuple[Any, float]:
+    """A detector and its threshold."""
+    module, told = detectors.load(kind), progress(kind)
+    windows = material.windows(module)
+
+    def fit(windows: Windows, told: Progress | None = None) -> Any:
+        rng = np.random.default_rng(options.seed)
+        detector = module.Detector.create(options.configs.get(kind, module.Config()), material.sizes, rng)
+        detector.fit(windows, partial(_minimise, rng, options.epochs, told), before, rng)
+        return detector
+
+    detector = fit(windows, told)
+    if detector.threshold is not None:
+        return detector, float(detector.threshold)
+    return detector, of_normals(detector, fit, windows, options.false_alarms)
+
+
+def _minimise(rng: np.random.Generator, epochs: int | None, progress: Progress | None, loss_and_grads: Callable, params: dict[str, np.ndarray],
+              n: int, **wishes: Any) -> list[float]:
+    """What a detector is handed; the user's epochs go before its own."""
+    wishes = {"epochs": 20, "batch": 64, "lr": 0.01, "schedule": cosine} | wishes | ({} if epochs is None else {"epochs": epochs})
+    return minimise(loss_and_grads, params, n, rng=rng, progress=progress, **wishes)
+
+
+def _distillog(material: _Material, options: Options, progress: Report) -> tuple[Any, float, bool]:
+    """A student, its threshold, and whether it is stored in int8."""
+    school = student.School(np.random.default_rng(options.seed), options.epochs, options.teacher, progress)
+    if options.vectors is None and student.reads_words(material.train, material.texts, material.n_events):
+        return *student.by_words(material.train, material.texts, material.n_events, school), True
+    known = material.known
+    if options.vectors is not None:
+        known = replace(known, tables={"vectors": TABLES["vectors"](material.texts, material.vectors, 0)})
+    return *student.by_table(known, material.facts, material.sizes, school), False
 
 
 def held_out(data: Dataset, rng: np.random.Generator, share: float = 0.15) -> Dataset | None:
@@ -117,16 +217,13 @@ def held_out(data: Dataset, rng: np.random.Generator, share: float = 0.15) -> Da
 
 def merged(data: Dataset) -> Dataset:
     """All labelled windows as training windows: what the model itself is made of, when its twin has been judged."""
-    if data.valid is None:
-        return data
-    labels = None if data.train.labels is None else np.concatenate([data.train.labels, data.valid.labels])
-    return replace(data, train=Windows(np.concatenate([data.train.events, data.valid.events]), labels), valid=None)
+    return data if data.valid is None else replace(data, train=concatenated([data.train, data.valid]), valid=None)
 
 
-def distinct(windows: Windows) -> Windows:
-    """One window of each kind and label, weighted by how often it occurs. windows: `joined`."""
+def kinds(windows: Windows) -> tuple[Windows, np.ndarray]:
+    """One window of each kind and label, weighted by how often it occurs; and for every window, which. windows: `joined`."""
     first, kind = replace(windows, events=np.column_stack([windows.events, windows.labels])).distinct()
-    return replace(windows.take(first), weights=np.bincount(kind, windows.weights).astype(np.float32))
+    return replace(windows.take(first), weights=np.bincount(kind, windows.weights).astype(np.float32)), kind
 
 
 def _prior(data: Dataset) -> float:
@@ -141,78 +238,19 @@ def _prior(data: Dataset) -> float:
     return float(share if data.timed or share <= MANY_ANOMALIES else PRIOR)
 
 
-def _by_table(windows: Windows, facts: rules.Detector, n_events: int, options: Options, prior: float, rng: np.random.Generator,
-              progress: Callable[[str], Progress | None]) -> distillog.Detector:
-    """A student that reads a table and the rules. Without labels the rules are its teacher."""
-    inputs = "vectors" if "vectors" in windows.tables else "table"
-    sizes = Sizes(n_events, GIVEN_DIM)
-    labelled = windows.take(windows.labels >= 0)
-    if len(np.unique(labelled.labels)) < 2:
-        everything = distil.lesson(replace(windows, labels=np.full(len(windows), -1, np.int8)), facts, ALTERED, rng)
-        opinion = distil.as_logits(everything.rules.sum(1))
-    elif options.teacher:
-        teacher = distillog.Detector.create(replace(TABLE_TEACHER, inputs=inputs), sizes, rng)
-        distil.train(teacher, labelled, _shortened(distil.TEACHER, options, labelled), rng, progress=progress("teacher"))
-        everything = distil.lesson(windows, facts, ALTERED, rng)
-        opinion = teacher.logits(everything)
-    else:
-        everything, opinion = labelled, None
-    student = _within_budget(replace(distillog.STUDENT, inputs=inputs, prior=prior), sizes, rng)
-    distil.train(student, everything, _shortened(distil.STUDENT, options, everything), rng, opinion, progress=progress("student"))
-    return student
-
-
-def _within_budget(config: distillog.Config, sizes: Sizes, rng: np.random.Generator) -> distillog.Detector:
-    """A student of at most BUDGET numbers: the more kinds of event, the narrower the rows of its table."""
-    for width in range(config.width, 0, -1):
-        student = distillog.Detector.create(replace(config, width=width), sizes, rng)
-        if size(student.params) <= BUDGET:
-            break
-    return student
-
-
-def _threshold(network: distillog.Detector, windows: Windows, prior: float) -> float:
-    """Of best F1 where `prior` of the windows are anomalous, each judged as if the rules had not seen it; even odds without labels.
-
-    Unlabelled windows count as normal: they make the natural mix that balanced training files lack.
-    """
-    anomalous = windows.labels == 1
-    if not anomalous.any():
-        return 0.0
-    share = np.where(anomalous, prior, 1 - prior)
-    total = np.where(anomalous, windows.weights[anomalous].sum(), windows.weights[~anomalous].sum())
-    return best_threshold(network.score(windows), anomalous, windows.weights * share / total)
-
-
-def _by_words(train: Windows, texts: list[str], n_events: int, options: Options, rng: np.random.Generator,
-              progress: Callable[[str], Progress | None]) -> distillog.Detector:
-    """A student that reads words, taught by a network that was taught by the words' own scores."""
-    lesson = words.lesson(train, texts, n_events, rng)
-    opinion = None
-    if options.teacher:
-        plan = _shortened(words.TEACHER_PLAN, options, lesson.windows)
-        opinion = words.opinion_of(words.network(words.TEACHER, lesson, plan, rng, lesson.opinion, progress("teacher")), lesson)
-    plan = _shortened(words.STUDENT_PLAN, options, lesson.windows)
-    return words.network(words.STUDENT, lesson, plan, rng, opinion, progress("student"))
-
-
-def _shortened(plan: distil.Plan, options: Options, windows: Windows) -> distil.Plan:
-    """The plan with as many steps as `--epochs` passes over the windows are."""
-    if options.epochs is None:
-        return plan
-    steps = options.epochs * -(-len(windows) // plan.batch)
-    return replace(plan, steps=steps, head_steps=steps)
-
-
-def _vectors(texts: list[str], frequency: np.ndarray, seed: int) -> Vectors | None:
-    """Word vectors of the training templates, for the nearest known template of a never-seen one; None where there are no words."""
+def _vectors(texts: list[str], frequency: np.ndarray, seed: int, dim: int) -> Vectors | None:
+    """Word vectors of the training templates; None where there are no words."""
     sentences = [words_of(text) for text, share in zip(texts, frequency) for _ in range(1 + round(log1p(1000 * share)))]
     if not any(sentences):
         return None
-    return _projected(with_idf(train_word_vectors(sentences, RAW_DIM, seed, n_buckets=VECTOR_BUCKETS, tokens=100_000), texts), texts, VECTOR_DIM)
+    return _projected(with_idf(train_word_vectors(sentences, RAW_DIM, seed, n_buckets=VECTOR_BUCKETS, tokens=100_000), texts), texts, dim)
 
 
 def _projected(vectors: Vectors, texts: list[str], dim: int) -> Vectors:
     """The first principal components of the training templates' vectors."""
     found = pca.fit(vectors.vectors([text for text in texts if text]), dim)
     return vectors.projected(found.mean, found.axes)
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]

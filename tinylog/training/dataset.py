@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,8 @@ from ..parsing import Parser
 from ..pipeline import Pipeline, labelled, read, recognise, spec_for
 from ..reading.formats import FORMATS, Format
 from ..reading.labels import read_labels
-from ..records import PAD, UNKNOWN, Block, Template, Windows
+from ..records import PAD, UNKNOWN, Block, Template, Windows, concatenated
 from ..windowing import WindowSpec
-from ..windowing.arrays import to_windows
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Dataset:
     def timed(self) -> bool:
         """Whether the windows are stretches of one stream, in order of time, rather than sessions of their own."""
         if self.form.name != "ids":
-            return self.spec.kind == "lines"
+            return self.spec.kind != "session"
         lengths = self.train.lengths
         return len(lengths) > 1 and bool((lengths[:-1] == lengths[0]).all()) and lengths[0] > 1
 
@@ -56,8 +56,11 @@ class Dataset:
 
 def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str] = (), unlabelled: Sequence[str] = (),
          templates: Sequence[Template] = (), form: Format | None = None, session: str | None = None,
-         window: int | None = None) -> Dataset:
-    """The data of a training run. InputError where a log is empty or holds no session, or where only some sessions have a label."""
+         window: int | float | None = None, needs: Mapping[str, Collection[str]] | None = None, cut_like: Mapping[str, Any] | None = None) -> Dataset:
+    """The data of a training run. InputError where a log is empty or holds no session, or where only some sessions have a label.
+
+    needs: columns of Windows that each detector reads. cut_like: the detector's own WINDOW, where the user says nothing of it.
+    """
     dropped: Counter[str] = Counter()
     logs = {file: _recorded(file, form, dropped) for file in (*files, *valid, *unlabelled)}
     form = logs[files[0]][0]
@@ -67,6 +70,8 @@ def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str
             for block in log():
                 parser.learn(block.data)
     parser.consolidate()
+    if session is None and window is None and cut_like:
+        window = float(cut_like["seconds"]) if "seconds" in cut_like else None if form.session or form.name == "ids" else cut_like["window"]
     spec = spec_for(form, session=session, window=window)
     truth = read_labels(labels) if labels else None
 
@@ -76,7 +81,7 @@ def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str
             other, log = logs[path]
             same = other is form
             twin = parser if same else Parser.from_json(parser.to_json(), other.content_of)
-            pipeline = Pipeline(other, twin, spec if same else spec_for(other, session=session, window=window))
+            pipeline = Pipeline(other, twin, spec if same else spec_for(other, session=session, window=window), needs=needs)
             parts.append(_windows(pipeline, log(), known, parser.n_known if not same else None))
             lines += pipeline.lines
         return (_joined(parts), lines) if parts else (None, lines)
@@ -104,15 +109,15 @@ def _recorded(file: str, form: Format | None, dropped: Counter[str]) -> tuple[Fo
 def _windows(pipeline: Pipeline, log: Iterable[Block], known: dict[bytes, int] | None, n_known: int | None = None) -> Windows:
     """All sessions of a log; event ids from `n_known` on, which mean nothing outside this pipeline, are UNKNOWN."""
     sessions = [session for step in pipeline.run(log) for session in step.closed]
-    events = to_windows([session.events for session in sessions], pipeline.spec.size)
-    if n_known is not None:
-        events[events >= n_known] = UNKNOWN
     none = known is None and all(session.label is None for session in sessions)
-    return Windows(events, None if none else labelled(sessions, known))
+    windows = pipeline.windows(sessions, None if none else labelled(sessions, known))
+    if n_known is not None:
+        windows = replace(windows, events=np.where(windows.events >= n_known, UNKNOWN, windows.events))
+    return windows
 
 
 def _joined(parts: Sequence[Windows]) -> Windows:
     labels = [part.labels for part in parts]
     if any(label is None for label in labels) and any(label is not None for label in labels):
         raise InputError("some logs have labels and others none; give labels for all of them with --labels F, or train without")
-    return Windows(np.concatenate([part.events for part in parts]), None if labels[0] is None else np.concatenate(labels))
+    return concatenated(parts)

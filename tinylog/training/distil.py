@@ -21,7 +21,7 @@ from ..detectors import rules
 from ..detectors.distillog import Detector, anomalous_share, loss_of
 from ..layers import dense
 from ..layers.params import Params, named, part
-from ..records import Windows
+from ..records import Windows, concatenated
 from .alter import altered
 from .minimise import cosine, minimise
 
@@ -69,12 +69,11 @@ def lesson(windows: Windows, memory: rules.Detector, n: int, rng: np.random.Gene
 
 
 def joined(*parts: Windows) -> Windows:
-    """Windows behind one another, of equal T; a missing weight is 1, a missing label -1."""
-    labels = [np.full(len(each), -1, np.int8) if each.labels is None else each.labels for each in parts]
-    weights = [np.ones(len(each), np.float32) if each.weights is None else each.weights for each in parts]
-    known = None if any(each.rules is None for each in parts) else np.concatenate([each.rules for each in parts])
-    return replace(parts[0], events=np.concatenate([each.events for each in parts]), labels=np.concatenate(labels),
-                   weights=np.concatenate(weights), rules=known)
+    """Windows behind one another; a missing weight is 1, a missing label -1, evidence that any of them lacks is left away."""
+    ruled = all(each.rules is not None for each in parts)
+    return concatenated([replace(each, labels=np.full(len(each), -1, np.int8) if each.labels is None else each.labels,
+                                 weights=np.ones(len(each), np.float32) if each.weights is None else each.weights,
+                                 rules=each.rules if ruled else None) for each in parts])
 
 
 def as_logits(log_odds: np.ndarray) -> np.ndarray:

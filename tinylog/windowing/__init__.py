@@ -1,4 +1,4 @@
-"""Event ids to windows: by session key or by number of lines, each window closed once."""
+"""Event ids to windows: by session key, by number of lines or by time, each window closed once."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -17,17 +17,18 @@ DAY = 86400.0
 class WindowSpec:
     """How a log is cut into windows. All values are JSON values; `from_json(spec.to_json()) == spec`."""
 
-    kind: str = "lines"  # "session": by key, the last `size` events of each; "lines": every `size` lines
-    size: int = 50
+    kind: str = "lines"  # "session": by key, the last `size` events of each; "lines": every `size` lines; "time": every `seconds`
+    size: int = 50  # of "time": the most lines that one window keeps
     timeout: float = DAY  # seconds of log time after which a session without lines is over
     session: str | None = None  # regular expression of the key, where the user or the format has one
     stream: tuple[str, ...] = ()  # header groups by which windows of lines are cut apart
+    seconds: float = 0.0  # of log time
 
     def __post_init__(self) -> None:
-        if self.kind not in ("session", "lines"):
-            raise ConfigError(f"window kind {self.kind!r} is not known; known are session, lines")
-        if self.size < 1 or not self.timeout > 0:
-            raise ConfigError(f"window size {self.size} and session timeout {self.timeout} must both be above 0")
+        if self.kind not in ("session", "lines", "time"):
+            raise ConfigError(f"window kind {self.kind!r} is not known; known are session, lines, time")
+        if self.size < 1 or not self.timeout > 0 or not self.seconds > 0 and self.kind == "time":
+            raise ConfigError(f"window size {self.size}, seconds {self.seconds} and session timeout {self.timeout} must be above 0")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"stream": list(self.stream)}
@@ -53,10 +54,13 @@ class Windower(Protocol):
         """Ends the stream: all sessions that are still open."""
 
 
-def windower(spec: WindowSpec) -> Windower:
-    """What cuts a stream as `spec` says."""
+def windower(spec: WindowSpec, keep: bool = False) -> Windower:
+    """What cuts a stream as `spec` says; keep: its sessions hold the lines of their events too."""
     if spec.kind == "session":
         from .sessions import Sessions
-        return Sessions(spec.size, spec.timeout)
+        return Sessions(spec.size, spec.timeout, keep)
+    if spec.kind == "time":
+        from .timed import Timed
+        return Timed(spec.seconds, spec.size, keep)
     from .sliding import Sliding
-    return Sliding(spec.size)
+    return Sliding(spec.size, keep)

@@ -34,6 +34,8 @@ class Session:
     label: int | None = None  # 1 where any of its lines is labelled so; None: the log does not say
     events: array = field(default_factory=lambda: array("i"))
     line_nos: array = field(default_factory=lambda: array("q"))  # 0 where the line is of an earlier file
+    times: array = field(default_factory=lambda: array("d"))  # of each event; as the lines, only where the windower keeps them
+    lines: list[bytes] = field(default_factory=list)
     forgotten: int = 0  # events before those
     rarity: float = math.inf  # of its strangest line so far, the first of equals: all that is kept of the lines' text
     event: int = 0
@@ -49,7 +51,7 @@ class Session:
         """Forgets all but the last `size` events."""
         if len(self.events) > size:
             self.forgotten += len(self.events) - size
-            del self.events[:-size], self.line_nos[:-size]
+            del self.events[:-size], self.line_nos[:-size], self.times[:-size], self.lines[:-size]
 
     def mark(self, rarity: float, event: int, line_no: int, line: bytes) -> None:
         """Its strangest line is this one."""
@@ -57,7 +59,7 @@ class Session:
 
     def so_far(self, size: int) -> Session:
         """A copy that later lines do not change."""
-        twin = replace(self, events=self.events[:], line_nos=self.line_nos[:])
+        twin = replace(self, events=self.events[:], line_nos=self.line_nos[:], times=self.times[:], lines=self.lines[:])
         twin.keep(size)
         return twin
 
@@ -70,8 +72,9 @@ class Session:
 class Sessions:
     """Cuts a stream of lines by session key. `counters`: lines_without_session, timed_out, evicted."""
 
-    def __init__(self, size: int, timeout: float = math.inf, max_open: int = 1_000_000) -> None:
-        self.size, self.timeout, self.max_open = size, timeout, max_open
+    def __init__(self, size: int, timeout: float = math.inf, keep: bool = False, max_open: int = 1_000_000) -> None:
+        """keep: sessions hold the lines of their events, and the times of those, too."""
+        self.size, self.timeout, self.max_open, self.keep = size, timeout, max_open, keep
         self.counters: dict[str, int] = Counter()
         self._open: OrderedDict[bytes, Session] = OrderedDict()  # the one with the latest line stands last
         self._certain: list[Session] = []
@@ -103,6 +106,9 @@ class Sessions:
                         session.label = label
                 session.events.append(event)
                 session.line_nos.append(line_no)
+                if self.keep:
+                    session.times.append(time)
+                    session.lines.append(line)
                 if rarity < session.rarity:
                     session.mark(rarity, event, line_no, line)
                     if rarity < 0:

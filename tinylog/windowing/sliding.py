@@ -22,8 +22,9 @@ class Sliding:
     `counters`: lines_of_shared_streams.
     """
 
-    def __init__(self, size: int, max_streams: int = 100_000) -> None:
-        self.size, self.max_streams = size, max_streams
+    def __init__(self, size: int, keep: bool = False, max_streams: int = 100_000) -> None:
+        """keep: windows hold the lines of their events, and the times of those, too."""
+        self.size, self.keep, self.max_streams = size, keep, max_streams
         self.counters: dict[str, int] = Counter()
         self._open: dict[bytes, Session] = {}
         self._certain: list[Session] = []
@@ -42,7 +43,7 @@ class Sliding:
                 certain = window.rarity >= 0 and found < len(sure) and sure[found] < stop
                 if certain:
                     stop = int(sure[found]) + 1
-                _extend(window, events, at[start:stop])
+                _extend(window, events, at[start:stop], self.keep)
                 if certain:
                     self._certain.append(window.so_far(self.size))
                 if window.n_events == self.size:
@@ -85,7 +86,7 @@ class Sliding:
         return ONE_STREAM
 
 
-def _extend(window: Session, events: Events, at: np.ndarray) -> None:
+def _extend(window: Session, events: Events, at: np.ndarray, keep: bool) -> None:
     """Lines of one stream, none of which the window lacks room for, go into it."""
     if not window.n_events:
         window.first_line_no = int(events.line_no[at[0]])
@@ -96,6 +97,9 @@ def _extend(window: Session, events: Events, at: np.ndarray) -> None:
     window.line_nos.frombytes(events.line_no[at].astype(np.int64).tobytes())
     if events.times is not None:
         window.last_time = float(events.times[at[-1]])
+    if keep:
+        window.times.extend(np.full(len(at), np.nan) if events.times is None else events.times[at])
+        window.lines += [events.lines[i] for i in at.tolist()]
     if events.rarity is not None:
         i = at[events.rarity[at].argmin()]
         if events.rarity[i] < window.rarity:
