@@ -291,3 +291,13 @@ def test_two_detectors_in_one_model_and_the_alert_names_the_one_that_fired(made,
 def test_window_of_lines_or_seconds_is_all_there_is(made):
     done = run_command("detect", "-m", made.model, "--window", "5h", made.log)
     assert done.returncode == 2 and b"'5h' is neither a number of lines, like 50, nor of seconds, like 300s" in done.stderr
+
+
+def test_spell_is_a_parser_of_parse_and_train(made, tmp_path):
+    rows = [run_command("parse", "--parser", kind, made.log).stdout.decode().splitlines()[1:] for kind in ("drain", "spell")]
+    kinds = [[row.split(",")[1] for row in each] for each in rows]
+    assert len(kinds[0]) == len(kinds[1]) and 3 < len(set(kinds[1])) < 60
+    model = tmp_path / "spell.tinylog"
+    assert run_command("train", "-o", model, "--detector", "rules", "--parser", "spell", made.log).returncode == 0
+    assert Model.load(model).parser.kind == "spell"
+    assert run_command("parse", "--parser", "slct", made.log).returncode == 2

@@ -20,23 +20,23 @@ SIZES = Sizes(FIRST_EVENT + KINDS, n_inputs=3)
 
 
 def toy(n: int, rng: np.random.Generator, share: float = 0.3) -> Windows:
-    """Normal windows count upwards through the first events, a second a line, each with a number near 10. Anomalous ones hold one of the
-    last two events, are slower from there on, and say numbers near 100; they are longer too.
+    """Normal windows count upwards through the first events; each has its own pace, near a second a line, and its own number, near 20.
+    Anomalous ones hold one of the last two events, are slower from there on, and say a number near 100; they are longer too.
     """
     labels = (rng.random(n) < share).astype(np.int8)
-    events, step = np.full((n, T), PAD, np.int32), rng.normal(1, 0.05, (n, T))
+    events, step = np.full((n, T), PAD, np.int32), rng.normal(1, 0.1, (n, 1)) + rng.normal(0, 0.01, (n, T))
     values = np.full((n, T, VALUES), np.nan, np.float32)
     for row, wait, value, label in zip(events, step, values, labels):
-        length = rng.integers(8, 12) if label else rng.integers(4, 9)
-        row[:length] = FIRST_EVENT + (rng.integers(6) + np.arange(length)) % 6
-        value[:length, 0] = rng.normal(10, 1, length)
+        length = rng.integers(9, 12) if label else rng.integers(4, 9)
+        row[:length] = FIRST_EVENT + (rng.integers(4) + np.arange(length)) % 4
+        value[:length, 0] = rng.normal(rng.normal(20, 3), 0.3, length)
         if label:
             at = rng.integers(length)
             row[at] = FIRST_EVENT + 6 + rng.integers(2)
             wait[at:] += 9
             value[at, 0] += 90
     mask = events != PAD
-    tokens = np.where(np.isnan(values), 0, 1 + (values > 50)).astype(np.uint32)
+    tokens = np.nan_to_num(1000 * values).astype(np.uint32)
     texts, entities = np.empty(n, object), np.empty(n, object)
     texts[:] = [[f"{TEXTS[e]} {v:.0f}".encode() for e, v in zip(row[real], value[real, 0])] for row, value, real in zip(events, values, mask)]
     entities[:] = [[b"node%d" % (e % 3) for e in row[real]] for row, real in zip(events, mask)]

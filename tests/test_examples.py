@@ -1,6 +1,7 @@
 """The examples and the README do what they say."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,20 @@ def test_scan_file_and_explain_alert_name_the_planted_sessions(made):
     assert {line.split()[1] for line in scanned.splitlines()} == anomalous
     explained = run(sys.executable, EXAMPLES / "explain_alert.py", made.model, made.log)
     assert all(session in explained for session in anomalous) and " %  " in explained
+
+
+def test_new_detector_is_one_new_file(made, tmp_path):
+    """In a copy of the package: the commands know it, and so does the conformance suite."""
+    shutil.copytree(ROOT / "tinylog", tmp_path / "tinylog", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "golden"))
+    shutil.copy(EXAMPLES / "new_detector.py", tmp_path / "tinylog" / "detectors" / "triples.py")
+    there = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(tmp_path)}, "capture_output": True}
+    commands = [["tinylog.train", "-o", "m.tinylog", "--detector", "triples", str(made.log)],
+                ["tinylog.detect", "-m", "m.tinylog", "--json", str(made.log)],
+                ["pytest", "-q", "-p", "no:cacheprovider", "tests/test_detectors.py", "-k", "triples"]]
+    done = [subprocess.run([sys.executable, "-m", *command], **there) for command in commands]
+    assert all(each.returncode == 0 for each in done), done
+    assert b"triples above 0.500" in done[0].stderr and done[1].stdout == b"" and b"6 passed" in done[2].stdout
 
 
 def test_scan_file_says_what_is_wrong(tmp_path):

@@ -39,16 +39,23 @@ class Model:
 
     def __init__(self, name: str, log_format: str, parser: Parser, spec: WindowSpec, order: np.ndarray, frequency: np.ndarray,
                  fitted: dict[str, Any], thresholds: dict[str, float], vectors: Vectors | None = None,
-                 seen: np.ndarray | None = None, card: dict[str, Any] | None = None, int8: Sequence[str] = ()) -> None:
+                 seen: np.ndarray | None = None, card: dict[str, Any] | None = None, int8: Sequence[str] = (),
+                 replay: Windows | None = None) -> None:
         """order (n_known,): the parser's event id of each of ours. frequency (n_events,): share of training windows that hold
         an event. fitted: the detectors by name, those first that others read; thresholds: of those that alert, the main one first.
-        seen: (K,) uint64 hashes of the windows of training, sorted. int8: detectors that are stored so.
+        seen: (K,) uint64 hashes of the windows of training, sorted. int8: detectors that are stored so. replay: some of the windows of
+        training, with labels and weights, where a detector learns from feedback.
         """
         self.name, self.log_format, self.parser, self.spec = name, log_format, parser, spec
-        self.order, self.frequency, self.n_events = order, frequency, len(frequency)
+        self.renumber(order, frequency)
+        self.replay = replay
         self.detectors, self.thresholds, self.vectors = fitted, thresholds, vectors
         self.seen = np.zeros(0, np.uint64) if seen is None else seen
         self.card, self.int8 = card or {}, tuple(int8)
+
+    def renumber(self, order: np.ndarray, frequency: np.ndarray) -> None:
+        """The parser's event id of each of ours, and the share of training windows that hold each event of training."""
+        self.order, self.frequency, self.n_events = order, frequency, len(frequency)
         self._number = np.argsort(order).astype(np.int32)  # the parser's id -> ours
         self._tables: dict[tuple, np.ndarray] = {}
 
@@ -201,6 +208,10 @@ class Model:
         for name, detector in self.detectors.items():
             params = packed(detector.params) if name in self.int8 else detector.params
             arrays |= {f"{name}.{key}": array for key, array in params.items()}
+        if self.replay is not None:
+            smallest = np.uint8 if self.n_events <= 256 else np.uint16 if self.n_events <= 65536 else np.int32
+            arrays |= {"replay.events": self.replay.events.astype(smallest), "replay.labels": self.replay.labels,
+                       "replay.weights": self.replay.weights}
         if self.vectors is not None:
             arrays |= {f"vectors.{key}": array for key, array in self.vectors.tensors().items()}
         return arrays
@@ -255,10 +266,15 @@ class Model:
         form = FORMATS[meta["log_format"]]
         parser = Parser.from_json(json.loads(own["parser"].tobytes()), form.content_of)
         vectors = None if meta["vectors"] is None else Vectors.from_tensors(parts["vectors"], meta["vectors"])
+        replay, old = None, parts.get("replay")
+        if old is not None:
+            replay = Windows(old["events"].astype(np.int32), old["labels"], old["weights"])
+            if replay.events.ndim != 2 or replay.events.max(initial=0) >= len(own["frequency"]) or len({*map(len, old.values())}) != 1:
+                raise ValueError("the windows to replay hold events that it does not know")
         if sorted(own["order"].tolist()) != list(range(parser.n_known)) or not FIRST_EVENT <= len(own["frequency"]) <= parser.n_known:
             raise ValueError("the order of its events does not fit its templates")
         return cls(name, form.name, parser, WindowSpec.from_json(meta["window"]), own["order"], own["frequency"], fitted,
-                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8)
+                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8, replay)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

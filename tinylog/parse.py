@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .console import arguments, given_format, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
 from .parsing import Parser
+from .parsing.parser import KINDS
 from .pipeline import read, recognise
 from .reading.formats import Format
 from .reading.labels import read_templates
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--json", action="store_true", help="one JSON object a line instead of CSV")
     options.add_argument("--values", action="store_true", help="the variable parts of each line too")
     options.add_argument("--templates", metavar="F", help="templates to begin with: id,template rows, or one a line")
+    options.add_argument("--parser", choices=KINDS, default=KINDS[0], help="how templates are found (default: %(default)s)")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
     if args.model:
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write(log, form, model.parser, model.parser.match, args)
         return _done(dropped)
     form, log = recognise(read(args.files, dropped), given_format(args))
-    parser = Parser(form.content_of, read_templates(args.templates) if args.templates else ())
+    parser = Parser(form.content_of, read_templates(args.templates) if args.templates else (), args.parser)
     if "-" in args.files:
         _write(log, form, parser, parser.learn, args)
         return _done(dropped)

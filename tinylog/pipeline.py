@@ -31,7 +31,7 @@ from .windowing.sessions import Session
 
 MAX_LINE = 1 << 20  # bytes; what stands behind them is dropped and counted
 SNIFFED = 200  # lines that decide on the format
-MOST_LINES = 100_000  # of a window of time; what comes behind them is dropped and counted
+MOST_LINES = 100_000  # of a window of time, the last ones; what came before them is dropped and counted
 
 
 class Step(NamedTuple):

@@ -21,6 +21,7 @@ from .embedding.vectors import Vectors
 from .errors import InputError, ModelFileError
 from .metrics.classification import figures
 from .model import Model
+from .parsing.parser import KINDS
 from .reading.labels import read_templates
 from .records import Template, Windows
 from .training.build import Options, build, held_out, merged, needs_of
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     templates = read_templates(args.templates) if args.templates else ()
     data = load(args.files, labels=args.labels, valid=args.valid, unlabelled=args.unlabelled, templates=templates, form=given_format(args),
                 session=args.session, window=args.window, needs={name: needs_of(module) for name, module in modules.items()},
-                cut_like=getattr(modules[names[0]], "WINDOW", None))
+                cut_like=getattr(modules[names[0]], "WINDOW", None), parser=args.parser)
     vectors = _vectors(args.vectors, templates, data) if args.vectors else None
     options = Options(names, args.seed, args.epochs, not args.no_teacher, args.prior, args.false_alarms, vectors)
     _check_folder(args.output)
@@ -68,6 +69,7 @@ def _arguments() -> argparse.ArgumentParser:
                          help=f"one of {', '.join(detectors.names())} (default: distillog); several share one model, the first is the main one")
     options.add_argument("--false-alarms", type=_share, default=Options.false_alarms, metavar="P",
                          help="wanted share of normal windows that alert, for detectors that learn from normal ones alone (default: %(default)s)")
+    options.add_argument("--parser", choices=KINDS, default=KINDS[0], help="how templates are found (default: %(default)s)")
     options.add_argument("--prior", type=_share, metavar="P", help="share of anomalous sessions in what will be scored")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--epochs", type=positive, metavar="N", help="passes over the windows; less is quicker and worse")

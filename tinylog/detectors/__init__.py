@@ -26,6 +26,10 @@ and a Detector has
     threshold                  a score above it is an alert. None: training chooses one, so that the wanted share of normal
                                windows, judged as if they had not been trained on, is above it
     explain(windows, i)        Reason of window i's score, data and not text
+    learn(windows, old, minimise, rng)
+                               optional: these windows were false alarms, `old` ones are replayed; a few small steps, see
+                               training/feedback.py
+    grown(n_events)            with it: a detector like this one that has rows for more events
 Windows that are not cut from lines (event ids) have no column of FROM_LINES; of the others, distinct windows are scored
 once where a detector reads no such column, and are weighted by how often they occur while it is fitted.
 """

@@ -69,6 +69,25 @@ class Detector:
         self.params["evidence"] = _evidence(counted.states_left_out(), counted.anomalous, counted.weights)
         return []
 
+    def grown(self, n_events: int) -> Detector:
+        """One for event ids below `n_events`: nothing is known of the new ones."""
+        events = self.params["events"]
+        return Detector(self.config, self.params | {"events": np.concatenate([events, np.zeros((n_events - len(events), 2), bool)])})
+
+    def learn(self, windows: Windows, old: Windows, minimise: Callable, rng: np.random.Generator) -> list[float]:
+        """The windows were normal: so are their sets, vectors, pairs and events from now on."""
+        p, facts = self.params, _Facts.of(windows.events, len(self.params["events"]))
+        for name, keys in zip(NAMES, (facts.sets, facts.vectors)):
+            p[f"{name}.normal"] = np.union1d(p[f"{name}.normal"], keys)
+            p[f"{name}.abnormal"] = np.setdiff1d(p[f"{name}.abnormal"], keys)
+        known, counts = p["bigram.normal"], p["bigram.count"]
+        p["bigram.normal"] = np.union1d(known, facts.pairs[facts.has_pair])
+        p["bigram.count"] = np.ones(len(p["bigram.normal"]), np.uint32)
+        p["bigram.count"][np.searchsorted(p["bigram.normal"], known)] = counts
+        p["events"] = p["events"].copy()
+        p["events"][np.unique(facts.events)] = False
+        return []
+
     def states(self, windows: Windows) -> np.ndarray:
         """(B, R) int8: the state of each rule; it fires where the state is not 0."""
         p, facts = self.params, _Facts.of(windows.events, len(self.params["events"]))

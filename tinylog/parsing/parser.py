@@ -1,9 +1,9 @@
-"""The parser: bytes of whole lines to event ids, by seeds, then Drain, behind two caches.
+"""The parser: bytes of whole lines to event ids, by seeds, then Drain or Spell, behind two caches.
 
     line -canonical-> key -cache-> id                                     nearly every line ends here
                        +-content_of-> content -cache-> id                 another header, a content seen before
                                        +-seeds-> id                       templates of the user
-                                       +-tokens-> words -Drain-> id
+                                       +-tokens-> words -Drain, Spell-> id
 
 Each step sees only what the one before leaves of the canonical key, so the id of a line is a function of that key,
 with the caches or without them.
@@ -18,16 +18,19 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..records import FIRST_EVENT, PAD, UNKNOWN, Template
 from .cached import Cache
 from .canonical import canonical
 from .drain import ANY, Drain
 from .masks import WILDCARD
 from .seeds import Seeds
+from .spell import Spell, shown
 from .templates import pieces, values
 from .tokens import Line, Tokeniser, Words
 
 ContentOf = Callable[[bytes], bytes]
+KINDS = ("drain", "spell")
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,14 @@ class Parser:
     """Event ids of lines. `templates[event_id]` is the text of an event; 0 and 1 are PAD and UNKNOWN, the seeds follow.
 
     `content_of` strips the header of a canonical line (default: there is none). `counters` says what was hit and what
-    was full. Raises InputError where two seeds share a name; an unknown bound is a TypeError.
+    was full. `kind`: "drain" or "spell". Raises InputError where two seeds share a name, ConfigError for another kind; an
+    unknown bound is a TypeError.
     """
 
-    def __init__(self, content_of: ContentOf | None = None, seeds: Sequence[Template] = (), **bounds: int) -> None:
+    def __init__(self, content_of: ContentOf | None = None, seeds: Sequence[Template] = (), kind: str = "drain", **bounds: int) -> None:
+        if kind not in KINDS:
+            raise ConfigError(f"no parser named {kind!r}; there are: {', '.join(KINDS)}")
+        self.kind = kind
         self.bounds = Bounds(**bounds)
         self.counters: Counter[str] = Counter()
         self.templates: list[Template] = [Template("PAD", ""), Template("UNKNOWN", ""), *seeds]
@@ -57,7 +64,7 @@ class Parser:
         self._seeds, self._first_learned = Seeds(seeds), len(self.templates)
         self._frozen_at: int | None = None
         self._tokens = Tokeniser(self.bounds.max_tokens)
-        self._drain = Drain(self.bounds.max_children)
+        self._groups: Drain | Spell = Drain(self.bounds.max_children) if kind == "drain" else Spell()
         size = self.bounds.cache_entries, self.bounds.cache_bytes, self.counters
         self._lines, self._contents = Cache("line_cache", *size), Cache("content_cache", *size)
 
@@ -86,10 +93,10 @@ class Parser:
         """
         if self._frozen_at is not None:
             raise ValueError("consolidate() comes before freeze()")
-        self._drain.settle()
+        self._groups.settle()
         root = list(range(len(self.templates)))
         text_of = list(root)
-        for event, wider in self._drain.merges():
+        for event, wider in self._groups.merges():
             a, b = _root(root, event), _root(root, wider)
             low, high = min(a, b), max(a, b)
             root[high], text_of[low] = low, text_of[b]
@@ -100,7 +107,7 @@ class Parser:
         for text in texts[self._first_learned:]:
             self._append(text)
         new = {event: place[_root(root, event)] for event in range(len(root))}
-        self._drain = self._drain.renumbered(new)
+        self._groups = self._groups.renumbered(new)
         self._lines.clear()
         self._contents.clear()
         return new
@@ -108,7 +115,7 @@ class Parser:
     def freeze(self) -> None:
         """From here on all templates stay as they are and are known; `learn` only adds newcomers, with ids from
         `n_known` on."""
-        self._frozen_at = self.n_known
+        self._frozen_at = len(self.templates)
 
     def introduce(self, template: Template) -> int:
         """The id of an event that comes as a name, from a file of event ids: no line matches it. UNKNOWN where there is no room."""
@@ -127,7 +134,7 @@ class Parser:
         found = values(pieces(self.templates[event_id].text.encode()), content)
         if found is not None or event_id < self._first_learned:
             return found or []
-        for words in self._drain.of(event_id):
+        for words in self._groups.of(event_id):
             text = WILDCARD.join([b"", *[WILDCARD if word == ANY else word for word in words], b""])
             found = values(pieces(text), content)
             if found is not None:
@@ -137,25 +144,27 @@ class Parser:
     def to_json(self) -> dict[str, Any]:
         """All that it needs to match the same, as JSON values; small where there are few templates."""
         return {
+            "kind": self.kind,
             "bounds": asdict(self.bounds),
             "n_seeds": self._first_learned - FIRST_EVENT,
             "frozen_at": self._frozen_at,
             "templates": [list(template) for template in self.templates[FIRST_EVENT:]],
-            "patterns": [[event, _to_text(pattern)] for pattern, event in self._drain.patterns],
-            "words": [[event, _to_text(words)] for words, event in self._drain.events.items()],
+            "patterns": [[event, _to_text(pattern)] for pattern, event in self._groups.patterns],
+            "words": [[event, _to_text(words)] for words, event in self._groups.events.items()],
         }
 
     @classmethod
     def from_json(cls, state: dict[str, Any], content_of: ContentOf | None = None) -> Parser:
         """The parser that `to_json` described. Raises KeyError, TypeError or ValueError for what it did not write."""
         templates = [Template(name, text) for name, text in state["templates"]]
-        parser = cls(content_of, templates[:state["n_seeds"]], **state["bounds"])
+        kind = state.get("kind", "drain")  # the first models do not say
+        parser = cls(content_of, templates[:state["n_seeds"]], kind, **state["bounds"])
         parser.templates += templates[state["n_seeds"]:]
         parser._frozen_at = state["frozen_at"]
         for event, text in state["patterns"] + state["words"]:
             if not parser._first_learned <= event < len(parser.templates):
                 raise ValueError(f"event {event} has no template")
-            parser._drain.add(tuple(text.encode("latin-1").split(b" ")) if text else (), event)
+            parser._groups.add(tuple(text.encode("latin-1").split(b" ")) if text else (), event)
         return parser
 
     def _parse_key(self, parse: Callable[[bytes], int], keep_unknown: bool, key: bytes) -> int:
@@ -176,7 +185,7 @@ class Parser:
         seed = self._seeds.match(content)
         if seed is not None:
             return FIRST_EVENT + seed
-        event = self._drain.match(self._tokens.words(content))
+        event = self._groups.match(self._tokens.words(content))
         return UNKNOWN if event is None else event
 
     def _learn_content(self, content: bytes) -> int:
@@ -188,17 +197,17 @@ class Parser:
             return UNKNOWN
         line = self._tokens.line(content)
         first_open = self._first_learned if self._frozen_at is None else self._frozen_at
-        pattern, event = self._drain.propose(line.words, first_open)
-        text = _text(line, pattern)
+        pattern, event = self._groups.propose(line.words, first_open)
+        text = _text(line, pattern) if self.kind == "drain" else shown(line, pattern)
         if event is None:
             event = len(self.templates)
             self._append(text)
         else:
             self.templates[event] = self.templates[event]._replace(text=text)
-        self._drain.see(line.tokens, line.words, event)
-        self._drain.add(line.words, event)
+        self._groups.see(line.tokens, line.words, event)
+        self._groups.add(line.words, event)
         if pattern != line.words:
-            self._drain.add(pattern, event)
+            self._groups.add(pattern, event)
         return event
 
     def _full(self) -> bool:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..windowing.sessions import Session
 
-EVENTS = ("after", "came", "event")  # of a reason's detail: event ids, 0 for the end
+EVENTS = ("after", "came", "event", "nearest")  # of a reason's detail: event ids, 0 for the end
+EVENT_NUMBERS = ("unseen", "invariant")  # event ids, each with a number
 SHOWN = 3  # expected templates and lines that mattered: the first three say it
 
 
@@ -86,8 +87,12 @@ def _named(model: Model, event: int) -> tuple[str, str]:
 
 
 def _detail(model: Model, reason: Reason) -> dict[str, Any]:
-    """The detector's detail, events by their names: of "after", "came" and "event"."""
-    return {key: _named(model, value)[0] if key in EVENTS else value for key, value in reason.detail.items()}
+    """The detector's detail, with the names of events in the place of their ids."""
+    def named(key: str, value: Any) -> Any:
+        if key in EVENTS:
+            return "START" if key == "after" and value == PAD else _named(model, value)[0]
+        return [[_named(model, event)[0], number] for event, number in value] if key in EVENT_NUMBERS else value
+    return {key: named(key, value) for key, value in reason.detail.items()}
 
 
 def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expected: tuple, detail: Mapping[str, Any]) -> str:
@@ -102,9 +107,14 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "workflow": f"the workflow does not go on with {template!r}",
         "truncated": f"nothing followed {template!r}",
         "value": f"an unusual value in {template!r}",
-        "entity": f"{detail.get('entity') or 'an unknown source'} wrote otherwise than usual",
+        "entity": "a source wrote otherwise than usual" if detail.get("score") else "a source fell silent",
+        "text": f"what {template!r} says resembles anomalous lines",
+        "words": f"the words of {template!r} are those of anomalous lines",
+        "count": f"unusual counts, of {template!r} above all",
+        "length": "an unusual number of lines",
+        "unseen_event": f"training had no {template!r}",
     }.get(code, code)
-    facts = [f"{name} {_short(value)}" for name, value in detail.items() if not (code == "entity" and name == "entity")]
+    facts = [f"{name} {_short(value)}" for name, value in detail.items()]
     if nearest is not None:
         facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:

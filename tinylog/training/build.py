@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import log1p
+from math import ceil, log1p
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +29,7 @@ from .word_vectors import train_word_vectors, with_idf
 
 MANY_ANOMALIES = 0.1  # a larger share among sessions is a choice of whoever made the file, not what a log has
 PRIOR = 0.02  # share of anomalous sessions where the file cannot say
+REPLAYED = 256, 64  # distinct normal and anomalous windows that a model keeps, where a detector learns from feedback
 VECTOR_DIM, RAW_DIM, VECTOR_BUCKETS = 10, 32, 500
 GIVEN_DIM = 20  # of vectors that a detector reads: with more, DistilLog's student would have more than 442 numbers
 
@@ -55,7 +56,7 @@ def build(data: Dataset, name: str, options: Options, progress: Report = lambda 
     """The model of the training and unlabelled windows; `data.valid` has no part in it. InputError where a detector lacks what it
     learns from. progress(what) is told of each network's epochs.
     """
-    material = _Material.of(data, options)
+    material, rng = _Material.of(data, options), np.random.default_rng(options.seed)
     fitted, thresholds, int8 = {"rules": material.facts}, {}, []
     for kind in _in_order(options.detectors):
         if kind == "distillog":
@@ -69,13 +70,14 @@ def build(data: Dataset, name: str, options: Options, progress: Report = lambda 
     vectors = material.vectors
     if vectors is None and options.explained:
         vectors = _vectors(material.texts[FIRST_EVENT:material.n_events], material.frequency[FIRST_EVENT:], options.seed, VECTOR_DIM)
+    replay = material.replayed(rng) if any(hasattr(fitted[kind], "learn") for kind in options.detectors) else None
     card = {"training": {"windows": len(data.train), "anomalous": None if data.train.labels is None else int(data.train.labels.sum()),
                          "unlabelled": 0 if material.unlabelled is None else len(material.unlabelled), "lines": data.lines,
                          "events": material.n_events - FIRST_EVENT},
             "prior": material.prior, "seed": options.seed, "teacher": options.teacher, "epochs": options.epochs}
     model = Model(name, data.form.name, data.parser, data.spec, material.order, material.frequency.astype(np.float32),
                   {kind: detector for kind, detector in fitted.items() if kind in kept},
-                  {kind: thresholds[kind] for kind in options.detectors}, vectors, card=card, int8=int8)
+                  {kind: thresholds[kind] for kind in options.detectors}, vectors, card=card, int8=int8, replay=replay)
     parts = [part for part in (material.train, material.unlabelled) if part is not None]
     model.seen = np.unique(np.concatenate([model.hashes(part) for part in parts]))
     return model
@@ -133,9 +135,17 @@ class _Material:
                                  f"{'none' if windows.labels is None or not len(windows) else 'one kind alone'}; give them with --labels F")
         elif windows.labels is not None:
             windows = replace(windows.take(windows.labels != 1), labels=None)
+        if not len(windows):
+            raise InputError(f"{_name(module)} learns from normal windows, and the log has none")
         if "times" in needs and np.isnan(windows.times).all():
             raise InputError(f"{_name(module)} reads times, and no line has one that is understood; --format NAME says how they are written")
         return replace(windows, tables=self.tables(module))
+
+    def replayed(self, rng: np.random.Generator) -> Windows:
+        """Windows that the model keeps, to learn from feedback without forgetting: label 1 the anomalous ones, 0 all others."""
+        labels = (self.known.labels == 1).astype(np.int8)
+        chosen = np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:n] for label, n in enumerate(REPLAYED)])
+        return Windows(self.known.events[chosen], labels[chosen], self.known.weights[chosen])
 
     def tables(self, module: ModuleType) -> dict[str, np.ndarray]:
         """The tables that a detector needs, a row for each event of training. InputError where the events have no texts."""
@@ -166,22 +176,22 @@ def _fitted(kind: str, material: _Material, options: Options, before: Mapping[st
     windows = material.windows(module)
 
     def fit(windows: Windows, told: Progress | None = None) -> Any:
-        rng = np.random.default_rng(options.seed)
+        rng, users = np.random.default_rng(options.seed), {"progress": told} | ({} if options.epochs is None else {"epochs": options.epochs})
         detector = module.Detector.create(options.configs.get(kind, module.Config()), material.sizes, rng)
-        detector.fit(windows, partial(_minimise, rng, options.epochs, told), before, rng)
+        detector.fit(windows, partial(_minimise, rng, users), before, rng)
         return detector
 
     detector = fit(windows, told)
-    if detector.threshold is not None:
-        return detector, float(detector.threshold)
-    return detector, of_normals(detector, fit, windows, options.false_alarms)
+    threshold = detector.threshold
+    if threshold is None:
+        threshold = of_normals(detector, fit, windows, options.false_alarms)
+    return detector, ceil(1000 * threshold) / 1000  # scores are compared in three decimals: none is to be above it by rounding
 
 
-def _minimise(rng: np.random.Generator, epochs: int | None, progress: Progress | None, loss_and_grads: Callable, params: dict[str, np.ndarray],
-              n: int, **wishes: Any) -> list[float]:
-    """What a detector is handed; the user's epochs go before its own."""
-    wishes = {"epochs": 20, "batch": 64, "lr": 0.01, "schedule": cosine} | wishes | ({} if epochs is None else {"epochs": epochs})
-    return minimise(loss_and_grads, params, n, rng=rng, progress=progress, **wishes)
+def _minimise(rng: np.random.Generator, users: Mapping[str, Any], loss_and_grads: Callable, params: dict[str, np.ndarray], n: int,
+              **wishes: Any) -> list[float]:
+    """What a detector is handed; what the user says goes before its own wishes."""
+    return minimise(loss_and_grads, params, n, rng=rng, **{"epochs": 20, "batch": 64, "lr": 0.01, "schedule": cosine} | wishes | users)
 
 
 def _distillog(material: _Material, options: Options, progress: Report) -> tuple[Any, float, bool]:

@@ -56,20 +56,22 @@ class Dataset:
 
 def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str] = (), unlabelled: Sequence[str] = (),
          templates: Sequence[Template] = (), form: Format | None = None, session: str | None = None,
-         window: int | float | None = None, needs: Mapping[str, Collection[str]] | None = None, cut_like: Mapping[str, Any] | None = None) -> Dataset:
+         window: int | float | None = None, needs: Mapping[str, Collection[str]] | None = None, cut_like: Mapping[str, Any] | None = None,
+         parser: str = "drain") -> Dataset:
     """The data of a training run. InputError where a log is empty or holds no session, or where only some sessions have a label.
 
-    needs: columns of Windows that each detector reads. cut_like: the detector's own WINDOW, where the user says nothing of it.
+    needs: columns of Windows that each detector reads. cut_like: the detector's own WINDOW, where the user says nothing of it. parser: how templates
+    are found.
     """
     dropped: Counter[str] = Counter()
     logs = {file: _recorded(file, form, dropped) for file in (*files, *valid, *unlabelled)}
     form = logs[files[0]][0]
-    parser = Parser(form.content_of, templates)
+    mined = Parser(form.content_of, templates, parser)
     for other, log in logs.values():
         if other is form is not FORMATS["ids"]:
             for block in log():
-                parser.learn(block.data)
-    parser.consolidate()
+                mined.learn(block.data)
+    mined.consolidate()
     if session is None and window is None and cut_like:
         window = float(cut_like["seconds"]) if "seconds" in cut_like else None if form.session or form.name == "ids" else cut_like["window"]
     spec = spec_for(form, session=session, window=window)
@@ -80,21 +82,21 @@ def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str
         for path in paths:
             other, log = logs[path]
             same = other is form
-            twin = parser if same else Parser.from_json(parser.to_json(), other.content_of)
+            twin = mined if same else Parser.from_json(mined.to_json(), other.content_of)
             pipeline = Pipeline(other, twin, spec if same else spec_for(other, session=session, window=window), needs=needs)
-            parts.append(_windows(pipeline, log(), known, parser.n_known if not same else None))
+            parts.append(_windows(pipeline, log(), known, mined.n_known if not same else None))
             lines += pipeline.lines
         return (_joined(parts), lines) if parts else (None, lines)
 
     train, lines = cut(files, truth)
     checked, _ = cut(valid, truth)
     rest, _ = cut(unlabelled, None)
-    parser.freeze()
+    mined.freeze()
     if len(train) == 0:
         raise InputError("the log has no session: no line holds a session key; --session REGEX or --window N cuts it another way")
     if checked is not None and (checked.labels is None) != (train.labels is None):
         raise InputError("the training log and the validation log must both have labels, or none of them")
-    return Dataset(form, parser, spec, train, checked, None if rest is None else replace(rest, labels=None), lines, dropped)
+    return Dataset(form, mined, spec, train, checked, None if rest is None else replace(rest, labels=None), lines, dropped)
 
 
 def _recorded(file: str, form: Format | None, dropped: Counter[str]) -> tuple[Format, Callable[[], Iterable[Block]]]:

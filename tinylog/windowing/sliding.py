@@ -43,7 +43,7 @@ class Sliding:
                 certain = window.rarity >= 0 and found < len(sure) and sure[found] < stop
                 if certain:
                     stop = int(sure[found]) + 1
-                _extend(window, events, at[start:stop], self.keep)
+                extend(window, events, at[start:stop], self.keep)
                 if certain:
                     self._certain.append(window.so_far(self.size))
                 if window.n_events == self.size:
@@ -86,7 +86,7 @@ class Sliding:
         return ONE_STREAM
 
 
-def _extend(window: Session, events: Events, at: np.ndarray, keep: bool) -> None:
+def extend(window: Session, events: Events, at: np.ndarray, keep: bool) -> None:
     """Lines of one stream, none of which the window lacks room for, go into it."""
     if not window.n_events:
         window.first_line_no = int(events.line_no[at[0]])
