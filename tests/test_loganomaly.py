@@ -17,7 +17,8 @@ from tinylog.training.build import Options, build
 from tinylog.training.dataset import load
 from tinylog.training.minimise import minimise
 
-TEXTS = ["", "", "Opening connection to <*>", "Sending block <*>", "Closed connection to <*>", "Interface <*> is up", "", "link state changed"]
+TEXTS = ["", "", "Opening connection to <*>", "Sending block <*>", "Closed connection to <*>", "Interface <*> is up", "",
+         "link state changed"]
 CYCLE = [2, 3, 3, 3, 4]  # a normal session
 CONFIG = replace(loganomaly.TINY, rules=False, steps=80)
 
@@ -153,7 +154,8 @@ def test_gradients_are_finite_differences(whole, rng):
         loss, grads = detector.loss_and_grads(inputs, steps, np.array([1, 2, 0.5, 3]))
         return np.array(loss), lambda u: {name: u * grad for name, grad in grads.items()}
 
-    check_gradients(f, {name: rng.standard_normal(p.shape) for name, p in detector.params.items() if "words" not in name and name != "seen"}, rng)
+    learned = {name: p for name, p in detector.params.items() if "words" not in name and name != "seen"}
+    check_gradients(f, {name: rng.standard_normal(p.shape) for name, p in learned.items()}, rng)
 
 
 @pytest.mark.parametrize("whole, judged", [(True, [[1, 1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1], [0] * 7]),

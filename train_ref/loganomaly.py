@@ -254,9 +254,10 @@ def _table(name: str, rows: list[Row]) -> str:
         groups.setdefault(row.name, []).append(row)
     columns = COLUMNS.get(name, ("all", "distinct", "unseen"))
     best = max((np.mean([row.f1[0] for row in group]), rule) for rule, group in groups.items()
-               if rule.startswith("rule") and (name != "hadoop" or np.mean([row.f1[1] for row in group]) < 1))  # none that flags everything
+               if rule.startswith("rule") and (name != "hadoop" or np.mean([row.f1[1] for row in group]) < 1))  # none flags all
     lines = [f"{name}: F1 on the test, mean +- standard deviation over the seeds; best {best[1]}, {best[0]:.4f}", "",
-             f"| variant | seeds | {' | '.join(columns)} | numbers | bytes | training s | detection s |", "|---|" + "--:|" * (5 + len(columns)),
+             f"| variant | seeds | {' | '.join(columns)} | numbers | bytes | training s | detection s |",
+             "|---|" + "--:|" * (5 + len(columns)),
              f"| paper | | {PAPER[name]:.3f} |" + " |" * (3 + len(columns))]
     for variant, group in groups.items():
         f1 = np.array([row.f1 for row in group])

@@ -43,7 +43,7 @@ class Options:
     epochs: int | None = None  # None: what each detector was found to need
     teacher: bool = True
     prior: float | None = None
-    false_alarms: float = 0.003  # wanted share of normal windows, where a detector learns from those alone
+    false_alarms: float = 0.001  # wanted share of normal windows, where a detector learns from those alone
     vectors: Vectors | None = None  # what the network reads; None: what suits the log
     explained: bool = True  # with word vectors, for the nearest known template
     configs: Mapping[str, Any] = field(default_factory=dict)  # of detectors, where not the default one
