@@ -76,9 +76,9 @@ def test_length_says_what_was_usual():
     tested = windows([[OPEN] * 10, [OPEN, CLOSE]])
     long, short = detector.explain(tested, 0), detector.explain(tested, 1)
     assert (long.code, long.position, long.expected) == ("length", 8, ((PAD, 1.0),))  # the end was expected
-    assert long.detail == {"length": 10, "usual": [3, 8], "nearest": 8, "commonest": 4}
+    assert long.detail == {"length": 10, "usual": [3, 8], "nearest_usual": 8, "commonest": 4}
     assert long.contrib.tolist() == [0] * 8 + [0.5, 0.5, 0, 0]
-    assert (short.position, short.expected, short.detail["nearest"]) == (1, (), 3)
+    assert (short.position, short.expected, short.detail["nearest_usual"]) == (1, (), 3)
 
 
 # principal components

@@ -10,6 +10,7 @@ import time
 import pytest
 from conftest import run_command
 
+from tinylog import detectors
 from tinylog.errors import ConfigError
 from tinylog.model import Model
 
@@ -301,3 +302,20 @@ def test_spell_is_a_parser_of_parse_and_train(made, tmp_path):
     assert run_command("train", "-o", model, "--detector", "rules", "--parser", "spell", made.log).returncode == 0
     assert Model.load(model).parser.kind == "spell"
     assert run_command("parse", "--parser", "slct", made.log).returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", detectors.names())
+def test_every_detector_trains_and_detects_raw_lines(name, made, tmp_path):
+    module, model = detectors.load(name), tmp_path / "m.tinylog"
+    labels = ["--labels", str(made.labels)] if "labels" in getattr(module, "NEEDS", ()) else []
+    done = run_command("train", "-o", model, "--detector", name, "--epochs", "1", *labels, made.log)
+    assert done.returncode == 0, done.stderr.decode()
+    done = run_command("detect", "-m", model, "--json", "--threshold", "-999999", made.log)
+    alerts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and len(alerts) >= 20, done.stderr.decode()
+    assert all(alert["detector"] == name and alert["why"] and len(alert["contrib"]) > 0 for alert in alerts if alert["events"])
+    if labels:
+        bare = run_command("train", "-o", model, "--detector", name, made.log)
+        says = f"{name} learns from labels of both kinds, and the log has none; give them with --labels F"
+        assert bare.returncode == 1 and bare.stderr.decode().splitlines()[-1] == f"tinylog: {says}"

@@ -25,7 +25,9 @@ and a Detector has
                                where it learns from labels, else a unit of its own, which `threshold` or training calibrates
     threshold                  a score above it is an alert. None: training chooses one, so that the wanted share of normal
                                windows, judged as if they had not been trained on, is above it
-    explain(windows, i)        Reason of window i's score, data and not text
+    explain(windows, i)        Reason of window i's score, data and not text. In its detail "after", "came", "event" and "nearest"
+                               are event ids (0 is the beginning after "after", else the end), and so are the first halves of
+                               the pairs of "unseen" and "invariant"
     learn(windows, old, minimise, rng)
                                optional: these windows were false alarms, `old` ones are replayed; a few small steps, see
                                training/feedback.py

@@ -70,7 +70,7 @@ class Detector:
         contrib = np.zeros(len(row), np.float32)
         contrib[too_many] = 1 / max(len(too_many), 1)
         commonest = int(usual[self.params["share"].argmax()])
-        detail = {"length": len(places), "usual": [int(usual[0]), int(usual[-1])], "nearest": nearest, "commonest": commonest}
+        detail = {"length": len(places), "usual": [int(usual[0]), int(usual[-1])], "nearest_usual": nearest, "commonest": commonest}
         expected = ((PAD, 1.0),) if len(places) > nearest else ()
         return Reason("length", int(too_many[0]) if len(too_many) else 0, contrib, expected, detail)
 

@@ -106,7 +106,7 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "sequence": f"{template!r} was not expected there" if expected else "the sequence resembles anomalous ones",
         "workflow": f"the workflow does not go on with {template!r}",
         "truncated": f"nothing followed {template!r}",
-        "value": f"an unusual value in {template!r}",
+        "value": _of_value(template, detail),
         "entity": "a source wrote otherwise than usual" if detail.get("score") else "a source fell silent",
         "text": f"what {template!r} says resembles anomalous lines",
         "words": f"the words of {template!r} are those of anomalous lines",
@@ -114,12 +114,20 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "length": "an unusual number of lines",
         "unseen_event": f"training had no {template!r}",
     }.get(code, code)
-    facts = [f"{name} {_short(value)}" for name, value in detail.items()]
+    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code != "value"]
     if nearest is not None:
         facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:
         facts.append("expected " + ", ".join(f"{text or name!r} {100 * p:.0f} %" for name, text, p in expected))
     return "; ".join([text, *facts])
+
+
+def _of_value(template: str, detail: Mapping[str, Any]) -> str:
+    """Which parameter is off, and what was expected: a range of numbers, or one of so many known texts."""
+    said = f"{detail.get('parameter', 'a value')} of {template!r}" + (f" is {_short(detail['value'])}" if "value" in detail else " is new")
+    if "low" in detail:
+        return f"{said}, expected {_short(detail['low'])} to {_short(detail['high'])}"
+    return said + (f", expected one of {detail['known']} known" if "known" in detail else "")
 
 
 def _short(value: Any) -> str:
