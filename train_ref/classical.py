@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from tinylog.console import note, run  # before numpy: it sets the number of threads
 
@@ -36,6 +36,7 @@ from tinylog.training.dataset import Dataset
 from tinylog.training.minimise import cosine, minimise
 
 from . import datasets
+from .tables import Row, table
 
 LOGS = ("hdfs", "bgl", "openstack")
 PRIOR = 0.02  # of logs whose training files are balanced by hand
@@ -46,17 +47,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 DRAWN = ("words",)  # what depends on the seed
 PAPER = {"hdfs": {"pca": .79, "invariants": .91}}
 TENTH = slice(None, None, 10)
-
-
-class Row(NamedTuple):
-    """One variant, one seed."""
-
-    name: str
-    f1: tuple[float, float, float]  # all, distinct, unseen
-    numbers: int = 0
-    size: int = 0  # bytes
-    training: float = 0.0  # seconds
-    detection: float = 0.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for row in _rows(name, merged(data), tested, seed):
                 rows.append(row)
                 note(f"{name} seed {seed}: {row.name}, F1 {row.f1[0]:.4f}, trained {row.training:.1f} s")
-        sys.stdout.write(_table(name, rows) + "\n")
+        sys.stdout.write(table(name, rows, {f"paper: {what}": f1 for what, f1 in PAPER.get(name, {}).items()}, rules=("rule (normal)", "rule (labels)")) + "\n")
         sys.stdout.flush()
     return 0
 
@@ -141,28 +131,6 @@ def _cuts(seen: list[Windows], test: Windows) -> list[np.ndarray]:
 
 def _f1(scores: np.ndarray, labels: np.ndarray, threshold: float, cuts: list[np.ndarray]) -> tuple[float, float, float]:
     return tuple(figures(scores[rows], labels[rows], threshold)["f1"] for rows in cuts)
-
-
-def _table(name: str, rows: list[Row]) -> str:
-    """Mean and standard deviation of the seeds of each variant, in the order in which they came."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.name, []).append(row)
-    best = {what: max(np.mean([row.f1[0] for row in group]) for rule, group in groups.items() if rule.startswith(f"rule ({what})"))
-            for what in ("normal", "labels")}
-    lines = [f"{name}: F1 on the test windows, mean +- standard deviation over the seeds; best rule: "
-             f"{best['normal']:.4f} of normal windows alone, {best['labels']:.4f} with labels", "",
-             "| variant | seeds | all | distinct | unseen | numbers | bytes | training s | detection s |", "|---|" + "--:|" * 8]
-    for variant, f1 in PAPER.get(name, {}).items():
-        lines.append(f"| paper: {variant} | | {f1:.3f} | | | | | | |")
-    for variant, group in groups.items():
-        f1 = np.array([row.f1 for row in group])
-        cells = [f"{mean:.4f} +- {spread:.4f}" if len(group) > 1 else f"{mean:.4f}"
-                 for mean, spread in zip(f1.mean(0), f1.std(0, ddof=len(group) > 1))]
-        numbers, size, training, detection = np.mean([row[2:] for row in group], 0)
-        cells += [f"{numbers:.0f}", f"{size:.0f}", f"{training:.1f}", f"{detection:.2f}"] if numbers else [""] * 4
-        lines.append("| " + " | ".join([variant, str(len(group)), *cells]) + " |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

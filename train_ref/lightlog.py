@@ -40,22 +40,12 @@ from tinylog.training.dataset import Dataset
 from tinylog.training.minimise import minimise
 
 from . import datasets
+from .tables import Row, table
 
 PAPER = {"hdfs": {"paper": .970}, "bgl": {"paper": .972, "in DistilLog's paper": .896}}
 PUBLISHED_WIDTH, PUBLISHED_STEPS = 20, 20_000
 COSTLY_SEEDS = 1  # of the published protocol
 TENTH = slice(None, None, 10)
-
-
-class Row(NamedTuple):
-    """One variant, one seed."""
-
-    name: str
-    f1: tuple[float, float, float]  # all, distinct, unseen
-    numbers: int = 0
-    size: int = 0  # bytes
-    training: float = 0.0  # seconds
-    detection: float = 0.0
 
 
 class AsPublished(NamedTuple):
@@ -92,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for row in _rows(name, merged(data), tested, seed, args.quick):
                 rows.append(row)
                 note(f"{name} seed {seed}: {row.name}, F1 {row.f1[0]:.4f}, trained {row.training:.0f} s")
-        sys.stdout.write(_table(name, rows) + "\n")
+        sys.stdout.write(table(name, rows, PAPER[name], cost="504") + "\n")
         sys.stdout.flush()
     return 0
 
@@ -136,25 +126,6 @@ def _row(name: str, model: Model, test: Windows, kind: str, training: float, thr
 
 def _f1(report: dict[str, Any]) -> tuple[float, float, float]:
     return tuple(report[cut]["f1"] for cut in ("all", "distinct", "unseen"))
-
-
-def _table(name: str, rows: list[Row]) -> str:
-    """Mean and standard deviation of the seeds of each variant, in the order in which they came."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.name, []).append(row)
-    best = max(np.mean([row.f1[0] for row in group]) for variant, group in groups.items() if variant.startswith("rule: "))
-    lines = [f"{name}: F1 on the test windows, mean +- standard deviation over the seeds; best rule {best:.4f}", "",
-             "| variant | seeds | all | distinct | unseen | numbers | bytes | training s | detection s |", "|---|" + "--:|" * 8]
-    lines += [f"| {what} | | {f1:.3f} | | | 504 | | | |" for what, f1 in PAPER[name].items()]
-    for variant, group in groups.items():
-        f1 = np.array([row.f1 for row in group])
-        cells = [f"{mean:.4f} +- {spread:.4f}" if len(group) > 1 else f"{mean:.4f}"
-                 for mean, spread in zip(f1.mean(0), f1.std(0, ddof=len(group) > 1))]
-        numbers, size, training, detection = np.mean([row[2:] for row in group], 0)
-        cells += [f"{numbers:.0f}", f"{size:.0f}", f"{training:.0f}", f"{detection:.2f}"] if numbers else [""] * 4
-        lines.append("| " + " | ".join([variant, str(len(group)), *cells]) + " |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

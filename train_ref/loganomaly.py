@@ -44,6 +44,7 @@ from tinylog.training.minimise import cosine, minimise
 from tinylog.windowing.arrays import to_windows
 
 from . import datasets
+from .tables import CUTS, Row, table
 
 LOGS = ("hdfs", "bgl", "hadoop")
 PAPER = {"hdfs": .95, "bgl": .96, "hadoop": .945}
@@ -55,17 +56,6 @@ HADOOP_TRAIN = 6  # applications
 NOTEBOOK = {"trained": 6, "normal": 5, "abnormal": 43}  # sessions
 TENTH = slice(None, None, 10)
 HADOOP_EVENTS = 128  # of a container, the last ones: 9 in 10 have no more
-
-
-class Row(NamedTuple):
-    """One variant, one seed."""
-
-    name: str
-    f1: tuple[float, ...]  # a figure for each of COLUMNS
-    numbers: int = 0
-    size: int = 0  # bytes
-    training: float = 0.0  # seconds
-    detection: float = 0.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for row in (_applications if name == "hadoop" else partial(_rows, name))(*made, seed, args.quick):
                 rows.append(row)
                 note(f"{name} seed {seed}: {row.name}, F1 {row.f1[0]:.4f}, trained {row.training:.0f} s")
-        sys.stdout.write(_table(name, rows) + "\n")
+        sys.stdout.write(table(name, rows, {"paper": PAPER[name]}, COLUMNS.get(name, CUTS)) + "\n")
         sys.stdout.flush()
     return 0
 
@@ -245,28 +235,6 @@ def _scores(detector: loganomaly.Detector, facts: rules.Detector, windows: Windo
     """With the evidence of the rules, and without."""
     alone = loganomaly.Detector(replace(detector.config, rules=False), detector.params).score(windows)
     return alone + detector.config.factor * facts.evidence(windows).sum(1), alone
-
-
-def _table(name: str, rows: list[Row]) -> str:
-    """Mean and standard deviation of the seeds of each variant, in the order in which they came."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.name, []).append(row)
-    columns = COLUMNS.get(name, ("all", "distinct", "unseen"))
-    best = max((np.mean([row.f1[0] for row in group]), rule) for rule, group in groups.items()
-               if rule.startswith("rule") and (name != "hadoop" or np.mean([row.f1[1] for row in group]) < 1))  # none flags all
-    lines = [f"{name}: F1 on the test, mean +- standard deviation over the seeds; best {best[1]}, {best[0]:.4f}", "",
-             f"| variant | seeds | {' | '.join(columns)} | numbers | bytes | training s | detection s |",
-             "|---|" + "--:|" * (5 + len(columns)),
-             f"| paper | | {PAPER[name]:.3f} |" + " |" * (3 + len(columns))]
-    for variant, group in groups.items():
-        f1 = np.array([row.f1 for row in group])
-        cells = ["" if np.isnan(mean) else f"{mean:.4f} +- {spread:.4f}" if len(group) > 1 else f"{mean:.4f}"
-                 for mean, spread in zip(f1.mean(0), f1.std(0, ddof=len(group) > 1))]
-        numbers, size, training, detection = np.mean([row[2:] for row in group], 0)
-        cells += [f"{numbers:.0f}", f"{size:.0f}", f"{training:.0f}", f"{detection:.2f}"] if numbers else [""] * 4
-        lines.append("| " + " | ".join([variant, str(len(group)), *cells]) + " |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
