@@ -182,6 +182,7 @@ def test_bert_has_the_hidden_states_of_transformers(golden, start, tmp_path):
     assert np.abs(h[mask]).max() > 0.5  # nothing that 1e-4 would hide
 
 
+@pytest.mark.slow
 def test_bert_of_transformers_itself(tmp_path):
     """What the golden file remembers, with other weights, through transformers' own file."""
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")

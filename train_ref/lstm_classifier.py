@@ -48,7 +48,7 @@ LINES, STEP = 100, 20  # of a window; between two
 TRAINED = 10_000 / 36_631  # of the normal windows, as published
 FEW_ALERTS = 10  # of the lines of a window, as published
 TIMES = 20  # spoilt windows of each normal one
-PUBLISHED = lstm_classifier.Config(hidden=128, bidirectional=True, spoilt=TIMES, steps=1000, batch=2, lr=0.001)
+PUBLISHED = lstm_classifier.Config(hidden=128, bidirectional=True, spoilt=TIMES, steps=300, batch=2, lr=0.001)
 TRAINING = 0.6  # of the raw lines
 BGL_STRETCH = 28_732  # windows of the first training file, which follow each other
 FALSE_ALARMS = .01  # wanted: its scores of normal windows are further apart than DeepLog's, a tenth of that finds little
