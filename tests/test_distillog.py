@@ -8,7 +8,8 @@ from gradcheck import check_gradients
 from tinylog.detectors import Sizes, distillog, rules
 from tinylog.detectors.distillog import PUBLISHED_STUDENT, PUBLISHED_TEACHER, STUDENT, TEACHER, TINY, Config, Detector
 from tinylog.errors import ConfigError
-from tinylog.layers.params import size
+from tinylog.layers import gru
+from tinylog.layers.params import named, part, size
 from tinylog.records import PAD, UNKNOWN, Windows
 from tinylog.training import distil
 from tinylog.training.alter import CHANGES, altered
@@ -93,6 +94,39 @@ def test_scores_are_what_training_saw_and_do_not_depend_on_the_batch(name, rng):
     assert alone.dtype == np.float32
     np.testing.assert_allclose(detector.score(windows), alone, atol=1e-6)
     assert detector.score(windows.take(slice(0, 0))).shape == (0,)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("masked", [True, False])
+def test_rows_of_a_table_give_the_states_that_their_inputs_give(depth, masked, rng):
+    windows = some_windows(rng, 20)
+    E, params = rng.standard_normal((N_EVENTS + 2, D)), gru.init(rng, D, 4, depth, np.float64)
+    mask = windows.mask if masked else None
+    found = gru.infer_rows(windows.events, E, params, mask)
+    np.testing.assert_allclose(found, gru.infer(E[windows.events], params, mask), rtol=0, atol=1e-14)
+    if masked:  # to the last bit: padding changes nothing
+        ends = found[np.arange(20), windows.lengths - 1]
+        np.testing.assert_array_equal(found[:, -1], ends)
+    with pytest.raises(IndexError, match="no row"):
+        gru.infer_rows(windows.events + 3, E, params, mask)
+
+
+@pytest.mark.parametrize("log, of_pytorch", [("hdfs", 3.96e-5), ("bgl", 6.21e-6)])
+def test_published_student_decides_as_in_float64_and_is_as_exact_as_pytorch(log, of_pytorch, data):
+    """of_pytorch: how far its float32 logits are from those in float64, which are what is stored (benchmarks/scoring.py measures both)."""
+    with np.load(data / "parity" / f"distillog_{log}.npz") as file:
+        arrays = dict(file)
+    names = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "c"}
+    weights = part(arrays, "student")
+    params = {f"gru.{name[-1]}.{names[name[:-3]]}": array for name, array in part(weights, "gru").items()}
+    params |= named("head", {"W": weights["fc.weight"], "b": weights["fc.bias"]})
+    windows = Windows(arrays["events"], tables={"vectors": arrays["vectors"]})
+    found = Detector(PUBLISHED_STUDENT, params).logits(windows)
+    exact = Detector(PUBLISHED_STUDENT, {name: p.astype(np.float64) for name, p in params.items()}).logits(windows)
+    assert found.dtype == np.float32 and exact.dtype == np.float64
+    np.testing.assert_allclose(exact, arrays["student_logits"], rtol=0, atol=5e-6)
+    assert np.abs(found - exact).max() <= of_pytorch
+    np.testing.assert_array_equal(found.argmax(1), arrays["student_logits"].argmax(1))
 
 
 def test_padding_does_not_matter_where_it_is_masked(rng):

@@ -5,7 +5,6 @@ With --output-format csv there is a row for every window, whether it alerts or n
 """
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -46,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
     """A CSV row for every window, in the order in which they close."""
+    import csv  # not for every start
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(("window", "session", "prediction"))
     for i, (session, score) in enumerate(scorer.verdicts(log)):

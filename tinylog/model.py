@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import asdict, replace
-from hashlib import blake2b
-from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,6 +131,7 @@ class Model:
 
     def hashes(self, windows: Windows) -> np.ndarray:
         """(B,) uint64: a name for each window, the same in every model that calls its events the same."""
+        from hashlib import blake2b  # costs a start more than a verdict does
         first, kind = windows.distinct()
         names = [template.name for template in map(self.template, range(len(self.parser.templates)))]
         rows = [" ".join(names[i] for i in row[row != PAD]) for row in windows.events[first]]
@@ -297,10 +297,9 @@ def load(path: str | os.PathLike) -> Model:
 
 def bundled(form: Format) -> Model:
     """The model that comes with tinylog for logs of a format. ConfigError, saying what to do, where there is none."""
-    folder = files(__package__) / "models"
-    there = sorted(entry.name.removesuffix(".tinylog") for entry in folder.iterdir() if entry.name.endswith(".tinylog"))
+    folder = Path(__file__).parent / "models"
+    there = sorted(path.stem for path in folder.glob("*.tinylog"))
     if form.name not in there:
         raise ConfigError(f"no bundled model for logs of format {form.name!r} (there are: {', '.join(there) or 'none'}); "
                           "train one with `python -m tinylog.train -o M LOG` and give it with -m M")
-    with as_file(folder / f"{form.name}.tinylog") as path:
-        return Model.load(path)
+    return Model.load(folder / f"{form.name}.tinylog")

@@ -31,7 +31,7 @@ from ..records import PAD, UNKNOWN, Reason, Windows
 from . import Sizes
 from .rules import NAMES
 
-CHUNK = 1024  # windows scored at once: bounds memory
+CHUNK = 8192  # states of one step computed at once: bounds memory
 SCALE = 4.0  # the evidence of rules divided by it is about as large as states: the head's decay is fair to both
 
 
@@ -100,10 +100,13 @@ class Detector:
 
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float32 log-odds that a window is anomalous, where `prior` of them are."""
-        config = self.config
-        shift = log(config.prior / (1 - config.prior)) - log(config.trained_prior / (1 - config.trained_prior))
         logits = self.logits(windows)
-        return logits[:, 1] - logits[:, 0] + np.float32(shift)
+        return logits[:, 1] - logits[:, 0] + np.float32(self.shift)
+
+    @property
+    def shift(self) -> float:
+        """From the log-odds of training to those of what will be scored."""
+        return sum(sign * log(share / (1 - share)) for sign, share in ((1, self.config.prior), (-1, self.config.trained_prior)))
 
     def logits(self, windows: Windows) -> np.ndarray:
         """(B, 2) float32, normal and anomalous, as training had them: without the prior."""
@@ -112,7 +115,7 @@ class Detector:
     def explain(self, windows: Windows, i: int) -> Reason:
         """The share of attention that each event of window i had."""
         window, T = windows.take(slice(i, i + 1)), windows.events.shape[1]
-        h = gru.infer(self._inputs(self.params, window)[0], part(self.params, "gru"), self._mask(window))
+        h, _ = self._states(window)
         if self.config.attention:
             share = attention.shares(h, part(self.params, "attention"), self._mask(window))[0]
         else:
@@ -128,9 +131,16 @@ class Detector:
 
     def features(self, windows: Windows) -> np.ndarray:
         """(B, F) float32: what the head sees, in the order of its weights."""
-        parts = [windows.take(slice(i, i + CHUNK)) for i in range(0, len(windows), CHUNK)]
-        none = np.zeros((0, self.params["head.W"].shape[1]), np.float32)
-        return np.concatenate([none] + [self._infer(each) for each in parts])
+        order = np.arange(len(windows))
+        if self.config.masked:  # windows of like length together: few steps that are padding alone
+            order = np.argsort(-windows.lengths, kind="stable")
+        W = self.params["head.W"]
+        found = np.empty((len(windows), W.shape[1]), W.dtype)
+        size = max(CHUNK // self.config.hidden, 256)
+        for i in range(0, len(windows), size):
+            some = order[i:i + size]
+            found[some] = self._infer(windows.take(some))
+        return found
 
     def _forward(self, params: Params, windows: Windows, rng: np.random.Generator | None) -> tuple[np.ndarray, tuple]:
         """Logits (B, 2), and what backward needs."""
@@ -163,18 +173,32 @@ class Detector:
 
     def _infer(self, windows: Windows) -> np.ndarray:
         """Features (B, F) of windows that are few enough to be computed at once."""
-        p, mask = self.params, self._mask(windows)
-        x, alarm, _ = self._inputs(p, windows)
-        h = gru.infer(x, part(p, "gru"), mask)
-        s = attention.infer(h, part(p, "attention"), mask) if self.config.attention else pooling.infer(h, mask)
+        mask = self._mask(windows)
+        h, alarm = self._states(windows)
+        s = attention.infer(h, part(self.params, "attention"), mask) if self.config.attention else pooling.infer(h, mask)
         return self._joined(s, h, windows, alarm)
+
+    def _states(self, windows: Windows) -> tuple[np.ndarray, np.ndarray | None]:
+        """All states (B, T, H), and the noisy-or (B,) or None. The inputs are rows of a table, so that the GRU multiplies it, not them."""
+        rows, E, u = self.table(windows)
+        h = gru.infer_rows(rows, E, part(self.params, "gru"), self._mask(windows))
+        return h, noisy_or.infer(u[:, 0], windows.events, windows.mask) if self.config.noisy_or else None
+
+    def table(self, windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Which row each event is (B, T), the rows (n, D), and, where they are of words, what they were before tanh."""
+        if self.config.inputs == "vectors":
+            return windows.events, windows.tables["vectors"].astype(self.params["head.b"].dtype, copy=False), None
+        if self.config.inputs == "table":
+            return self.rows(windows), self.params["table.E"], None
+        u = bag.infer(windows.tables["words"], part(self.params, "table"))
+        return windows.events, np.tanh(0.5 * u), u
 
     def _inputs(self, params: Params, windows: Windows) -> tuple[np.ndarray, np.ndarray | None, Any]:
         """x (B, T, D), the noisy-or (B,) or None, and what backward needs."""
         if self.config.inputs == "vectors":
             return windows.tables["vectors"][windows.events].astype(params["head.b"].dtype, copy=False), None, None
         if self.config.inputs == "table":
-            x, x_cache = lookup.forward(self._rows(windows), part(params, "table"))
+            x, x_cache = lookup.forward(self.rows(windows), part(params, "table"))
             return x, None, x_cache
         u, u_cache = bag.forward(windows.tables["words"], part(params, "table"))  # (n, D)
         v = np.tanh(0.5 * u)
@@ -211,10 +235,10 @@ class Detector:
     def _counts(self, windows: Windows) -> np.ndarray:
         """(B, n_events - 1): how often each event occurs, UNKNOWN and all that were never seen in training first."""
         B, kinds = len(windows), self._kinds()
-        cells = np.arange(B)[:, None] * kinds + self._rows(windows)
+        cells = np.arange(B)[:, None] * kinds + self.rows(windows)
         return np.bincount(cells[windows.mask], minlength=B * kinds).reshape(B, kinds)
 
-    def _rows(self, windows: Windows) -> np.ndarray:
+    def rows(self, windows: Windows) -> np.ndarray:
         """(B, T): which row of the table is each event's; PAD, masked, shares that of UNKNOWN."""
         return np.where((windows.events == PAD) | (windows.events > self._kinds()), UNKNOWN, windows.events) - 1
 

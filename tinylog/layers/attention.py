@@ -67,4 +67,4 @@ def _shares(h: np.ndarray, params: Params, mask: np.ndarray | None) -> tuple[np.
 
 def _mean(h: np.ndarray, a: np.ndarray) -> np.ndarray:
     """(B, H), summed in float64 as pooling does it, and for its reason."""
-    return np.einsum("thb,tb->hb", h, a, dtype=np.float64).astype(h.dtype).T
+    return (h * a[:, None]).sum(0, dtype=np.float64).astype(h.dtype).T

@@ -11,7 +11,7 @@ as all that a step learns is multiplied by 1 - z, the backward pass needs no mas
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,8 +69,39 @@ def infer(x: np.ndarray, params: Params, mask: np.ndarray | None = None) -> np.n
     """All states h (B, T, H)."""
     h, pad = _real_steps(x, mask)
     for i in range(_depth(params)):
-        h = _infer(h, part(params, str(i)), pad)
+        h = _infer(_sums(h, part(params, str(i)), pad), part(params, str(i)), len(h), len(x))
     return _all_steps(h, x.shape[1])
+
+
+def infer_rows(ids: np.ndarray, E: np.ndarray, params: Params, mask: np.ndarray | None = None) -> np.ndarray:
+    """What `infer` gives for x = E[ids], ids (B, T) and E (n, D): W x + b is computed once a row, not once a step.
+
+    IndexError for an id that has no row.
+    """
+    B, T = ids.shape
+    if ids.max(initial=0) >= len(E):
+        raise IndexError(f"there is no row {ids.max()} in a table of {len(E)}")
+    steps = _steps(T, mask)
+    first = part(params, "0")
+    folded, padded = table(E, first), len(E)
+    rows = ids[:, :steps] if mask is None else np.where(mask[:, :steps], ids[:, :steps], padded)
+    rows = np.ascontiguousarray(rows.T, dtype=np.intp)  # (steps, B)
+    h = _infer(lambda t, out: folded.take(rows[t], 1, out, "clip"), first, steps, B)
+    pad = None if mask is None else _pad(mask, steps, h.dtype)
+    for i in range(1, _depth(params)):
+        h = _infer(_sums(h, part(params, str(i)), pad), part(params, str(i)), steps, B)
+    return _all_steps(h, T)
+
+
+def table(E: np.ndarray, params: Params) -> np.ndarray:
+    """(3H, n + 1): what each row of E (n, D), and behind them padding, adds to the arguments of one layer's r, z, n.
+
+    W x + b, with the other bias of r and z; those two halved, as s(a) = (1 + tanh(a / 2)) / 2. Of padding, z is 1.
+    Summed in float64: an error here would come back in each step.
+    """
+    W, b = (array.astype(np.float64) for array in _folded(params))
+    H = len(W) // 3
+    return np.concatenate([W @ E.T + b, np.repeat([0, np.inf, 0], H)[:, None]], 1, dtype=params["W"].dtype)
 
 
 def _forward(x: np.ndarray, params: Params, pad: np.ndarray | None) -> tuple[np.ndarray, Any]:
@@ -78,42 +109,36 @@ def _forward(x: np.ndarray, params: Params, pad: np.ndarray | None) -> tuple[np.
     (T, _, B), H = x.shape, params["U"].shape[1]
     gates = np.empty((T, 3 * H, B), x.dtype)
     m = np.empty((T, H, B), x.dtype)
-    h = _run(x, params, pad, gates, m)
+    h = _run(_sums(x, params, pad), params, gates, m)
     return h[1:], (x, gates, m, h, params)
 
 
-def _infer(x: np.ndarray, params: Params, pad: np.ndarray | None) -> np.ndarray:
-    """One layer, every step in the memory of the one before."""
-    (T, _, B), H = x.shape, params["U"].shape[1]
-    gates = [np.empty((3 * H, B), x.dtype)] * T
-    m = [np.empty((H, B), x.dtype)] * T
-    return _run(x, params, pad, gates, m)[1:]
+def _infer(sums: Callable[[int, np.ndarray], Any], params: Params, T: int, B: int) -> np.ndarray:
+    """One layer to h (T, H, B), every step in the memory of the one before."""
+    H, dtype = params["U"].shape[1], params["U"].dtype
+    return _run(sums, params, [np.empty((3 * H, B), dtype)] * T, [np.empty((H, B), dtype)] * T)[1:]
 
 
-def _run(x: np.ndarray, params: Params, pad: np.ndarray | None,
-         gates: Sequence[np.ndarray], m: Sequence[np.ndarray]) -> np.ndarray:
-    """The time loop: fills gates[t] (3H, B) with r, z, n, and m[t] (H, B); all states (T + 1, H, B), the first is 0."""
-    W, U, b, c = (params[name] for name in "WUbc")
-    (T, _, B), H = x.shape, U.shape[1]
-    # s(a) = (1 + tanh(a / 2)) / 2: the halves of a are taken here, once
-    half = np.repeat([0.5, 1], [2 * H, H]).astype(x.dtype)[:, None]
-    W, b = W * half, (b + np.append(c[:2 * H], np.zeros_like(c[2 * H:])))[:, None] * half
-    U_rz, U_n, c_n = U[:2 * H] / 2, U[2 * H:], c[2 * H:, None]
-    h = np.zeros((T + 1, H, B), x.dtype)
-    u, v = np.empty((2 * H, B), x.dtype), np.empty((H, B), x.dtype)
+def _run(sums: Callable[[int, np.ndarray], Any], params: Params, gates: Sequence[np.ndarray], m: Sequence[np.ndarray]) -> np.ndarray:
+    """The time loop: fills gates[t] (3H, B) with r, z, n, and m[t] (H, B); all states (T + 1, H, B), the first is 0.
+
+    sums(t, out): what the inputs of step t add to the three arguments, as `table` has them.
+    """
+    U, T = params["U"], len(gates)
+    (H, B), dtype = m[0].shape, m[0].dtype
+    U, c_n = U * _halves(H, dtype), params["c"][2 * H:, None]
+    h = np.zeros((T + 1, H, B), dtype)
+    u, v = np.empty((3 * H, B), dtype), np.empty((H, B), dtype)
     for t in range(T):
         a = gates[t]
         rz, r, z, n = a[:2 * H], a[:H], a[H:2 * H], a[2 * H:]
-        np.matmul(W, x[t], out=a)
-        a += b
-        if pad is not None:
-            z += pad[t]
-        rz += np.matmul(U_rz, h[t], out=u)
+        sums(t, a)
+        np.matmul(U, h[t], out=u)
+        rz += u[:2 * H]
         np.tanh(rz, out=rz)
         rz += 1
         rz *= 0.5
-        np.matmul(U_n, h[t], out=m[t])
-        np.add(m[t], c_n, out=m[t])
+        np.add(u[2 * H:], c_n, out=m[t])
         n += np.multiply(r, m[t], out=v)
         np.tanh(n, out=n)
         # (1 - z) n + z h rather than n + z (h - n): where z = 1, h stays the same to the last bit
@@ -121,6 +146,32 @@ def _run(x: np.ndarray, params: Params, pad: np.ndarray | None,
         np.subtract(1, z, out=v)
         h[t + 1] += np.multiply(v, n, out=v)
     return h
+
+
+def _sums(x: np.ndarray, params: Params, pad: np.ndarray | None) -> Callable[[int, np.ndarray], Any]:
+    """For `_run`, of inputs x (T, D, B)."""
+    W, b = _folded(params)
+
+    def sums(t: int, out: np.ndarray) -> None:
+        np.matmul(W, x[t], out=out)
+        out += b
+        if pad is not None:
+            z = out[len(out) // 3:2 * (len(out) // 3)]
+            z += pad[t]
+    return sums
+
+
+def _folded(params: Params) -> tuple[np.ndarray, np.ndarray]:
+    """W (3H, D) and b (3H, 1) for `table`."""
+    W, U, b, c = (params[name] for name in "WUbc")
+    H = U.shape[1]
+    half = _halves(H, W.dtype)
+    return W * half, (b + np.append(c[:2 * H], np.zeros_like(c[2 * H:])))[:, None] * half
+
+
+def _halves(H: int, dtype: np.dtype) -> np.ndarray:
+    """(3H, 1): 1/2 for r and z, 1 for n."""
+    return np.repeat([0.5, 1], [2 * H, H]).astype(dtype)[:, None]
 
 
 def _backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, Params]:
@@ -166,10 +217,17 @@ def _depth(params: Params) -> int:
 
 def _real_steps(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """x as (steps, D, B) up to the end of the longest window; and what z's argument is raised by, (steps, B)."""
-    if mask is None:
-        return feature_major(x), None
-    steps = max(1, int(mask.sum(1).max(initial=0)))
-    return feature_major(x[:, :steps]), np.where(mask[:, :steps].T, 0, np.inf).astype(x.dtype)
+    steps = _steps(x.shape[1], mask)
+    return feature_major(x[:, :steps]), None if mask is None else _pad(mask, steps, x.dtype)
+
+
+def _steps(T: int, mask: np.ndarray | None) -> int:
+    """How many steps the longest window has."""
+    return T if mask is None else max(1, int(mask.sum(1).max(initial=0)))
+
+
+def _pad(mask: np.ndarray, steps: int, dtype: np.dtype) -> np.ndarray:
+    return np.where(mask[:, :steps].T, 0, np.inf).astype(dtype)
 
 
 def _all_steps(h: np.ndarray, T: int) -> np.ndarray:

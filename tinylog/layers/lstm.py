@@ -97,19 +97,18 @@ def _run(x: np.ndarray, params: Params, pad: np.ndarray | None, gates: Sequence[
 
     Fills gates[t] (4H, B) with i, f, o, g, so that those with s lie together; m[t + 1] (H, B), and q[t], its tanh.
     """
-    (T, _, B), H = x.shape, params["U"].shape[1]
+    (T, D, B), H = x.shape, params["U"].shape[1]
     # s(a) = (1 + tanh(a / 2)) / 2: the halves of a are taken here, once, and one tanh does for all gates
     half = np.repeat([0.5, 1], [3 * H, H]).astype(x.dtype)[:, None]
-    W, U = (_exchanged(params[name]) * half for name in "WU")
-    b = _exchanged(params["b"] + params["c"])[:, None] * half
-    h = np.zeros((T + 1, H, B), x.dtype)
-    u = np.empty((4 * H, B), x.dtype)
+    W, U, b = (_exchanged(params[name]) for name in "WUb")
+    V = np.concatenate([W, U, (b + _exchanged(params["c"]))[:, None]], 1) * half
+    joined = np.empty((T + 1, D + H + 1, B), x.dtype)  # x, h and 1: one product does for V = [W U b]
+    joined[:T, :D], joined[0, D:-1], joined[:, -1] = x, 0, 1
+    h, u = joined[:, D:-1], np.empty((H, B), x.dtype)
     for t in range(T):
         a = gates[t]
         ifo, i, f, o, g = a[:3 * H], *a.reshape(4, H, B)
-        np.matmul(W, x[t], out=a)
-        a += np.matmul(U, h[t], out=u)
-        a += b
+        np.matmul(V, joined[t], out=a)
         if pad is not None:
             far = np.where(pad[t], np.inf, 0).astype(x.dtype)
             i -= far
@@ -119,11 +118,11 @@ def _run(x: np.ndarray, params: Params, pad: np.ndarray | None, gates: Sequence[
         ifo += 1
         ifo *= 0.5
         np.multiply(f, m[t], out=m[t + 1])
-        m[t + 1][...] += np.multiply(i, g, out=u[:H])
+        m[t + 1][...] += np.multiply(i, g, out=u)
         np.tanh(m[t + 1], out=q[t])
         np.multiply(o, q[t], out=h[t + 1])
         if pad is not None:
-            h[t + 1] += np.multiply(pad[t], h[t], out=u[:H])
+            h[t + 1] += np.multiply(pad[t], h[t], out=u)
     return h
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from hashlib import blake2b
 
 from ..records import Alert
 
@@ -34,6 +33,7 @@ def utc(seconds: float | None) -> str | None:
 
 def identity(alert: Alert) -> str:
     """The same decision on the same lines has the same id, however often the log is read."""
+    from hashlib import blake2b  # costs a start more than a verdict does
     about = (alert.model, alert.session, alert.file, alert.line_no, alert.reason, alert.events)
     return blake2b(repr(about).encode(), digest_size=8).hexdigest()
 
