@@ -5,13 +5,14 @@ import gzip
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinylog.parsing import Parser
-from tinylog.parsing.cached import Cache
-from tinylog.records import PAD, UNKNOWN, Template
+from tinylog.parsing.cached import REST, SAMPLE, Cache
+from tinylog.records import UNKNOWN, Template
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=150)
 word = st.sampled_from(b"open close user root bob eve file /a/b 12 345 0x1f s Mon k=v (x) blk_3 \x00 \xff".split(b" "))
@@ -68,7 +69,7 @@ def test_a_known_key_is_not_parsed_again() -> None:
     parsed = parser.counters["parsed"]
     parser.learn(b"took 2 ms\ntook 33 ms\n")
     assert parser.counters["parsed"] == parsed == 1
-    assert parser.counters["line_cache_hits"] == 2
+    assert (parser.counters["line_cache_hits"], parser.counters["key_cache_hits"]) == (1, 1)
 
 
 def test_another_header_is_a_hit_of_the_second_cache() -> None:
@@ -77,24 +78,49 @@ def test_another_header_is_a_hit_of_the_second_cache() -> None:
     assert parser.counters["parsed"] == 1
 
 
+def refuse(keys: list[bytes]) -> np.ndarray:
+    raise AssertionError(keys)
+
+
+def knows(cache: Cache, key: bytes, event_id: int) -> bool:
+    return cache.ids([key], lambda keys: np.array([event_id + 1], np.int32), False).tolist() == [event_id]
+
+
 def test_the_cache_is_bounded_in_entries_and_bytes() -> None:
     counters: Counter[str] = Counter()
     few, small = Cache("few", 10, 10_000, counters), Cache("small", 1000, 1_000, counters)
     for i in range(100):
         for cache in few, small:
-            cache.put(b"key %d" % i, i + 2)
-            assert cache.get(b"key %d" % i) == i + 2
+            cache.put({b"key %d" % i: i + 2})
+            assert cache.ids([b"key %d" % i], refuse, False).tolist() == [i + 2]
             assert len(cache._ids) <= 10
     assert counters["few_full"] == 9
     assert counters["small_full"] > 9
-    small.put(b"x" * 1_000, 5)
-    assert small.get(b"x" * 1_000) == PAD
+    small.put({b"x" * 1_000: 5})
+    assert not knows(small, b"x" * 1_000, 5)
 
 
 def test_unknown_is_forgotten_alone() -> None:
     cache = Cache("any", 10, 10_000, Counter())
-    cache.put(b"a", 2)
-    cache.put(b"b", UNKNOWN)
-    assert cache.get(b"b") == UNKNOWN
+    cache.put({b"a": 2, b"b": UNKNOWN})
+    assert cache.ids([b"b", b"a"], refuse, True).tolist() == [UNKNOWN, 2]
     cache.forget_unknown()
-    assert (cache.get(b"a"), cache.get(b"b")) == (2, PAD)
+    assert knows(cache, b"a", 2) and not knows(cache, b"b", UNKNOWN)
+
+
+def test_where_nothing_repeats_the_cache_stands_aside_and_comes_back() -> None:
+    counters: Counter[str] = Counter()
+    cache = Cache("any", 1000, 1_000_000, counters)
+
+    def ask(first: int, n: int, step: int) -> list[int]:
+        keys = [b"%d" % (first + i * step) for i in range(n)]
+        return cache.ids(keys, lambda keys: np.array([int(key) for key in keys], np.int32), False).tolist()
+
+    assert ask(2, SAMPLE, 1) == list(range(2, SAMPLE + 2))
+    for i in range(REST):
+        assert ask(2, SAMPLE, 0) == [2] * SAMPLE
+    assert counters["any_aside"] == REST * SAMPLE
+    assert ask(2, SAMPLE, 0) == [2] * SAMPLE
+    assert (counters["any_aside"], counters["any_misses"], counters["any_hits"]) == (REST * SAMPLE, 2 * SAMPLE, 0)
+    assert ask(2, 5, 0) == [2] * 5
+    assert counters["any_hits"] == 5

@@ -1,6 +1,7 @@
 """The fast path in front of any parser: a key that was seen has its id in a dict. Bounded in entries and in bytes.
 
-A whole chunk is answered by one `map` over its keys; only keys that are not there reach the parser, each once a chunk.
+A whole chunk is answered by one `map` over its keys; those that are not there are asked for together, each once a chunk.
+Where nearly none is there the cache only costs: it stands aside for a while, and then tries again.
 """
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ import numpy as np
 from ..records import PAD, UNKNOWN
 
 _ENTRY_BYTES = 120  # a slot of the dict and the head of a bytes object
+SAMPLE, _POOR, REST = 8192, 0.1, 16  # with fewer than _POOR hits among SAMPLE keys it lets REST times as many pass
+
+Parse = Callable[[list[bytes]], np.ndarray]
 
 
 class Cache:
@@ -27,48 +31,59 @@ class Cache:
         self._ids: dict[bytes, int] = {}
         self._bytes = 0
         self._unknown = False  # whether any entry says UNKNOWN
+        self._asked = self._found = 0  # keys, and hits, of the sample
+        self._aside = 0  # keys to let pass
 
-    def ids(self, keys: list[bytes], parse: Callable[[bytes], int], keep_unknown: bool) -> np.ndarray:
+    def ids(self, keys: list[bytes], parse: Parse, keep_unknown: bool) -> np.ndarray:
         """(N,) int32 event ids of the keys, of those not here by asking `parse`."""
+        if self._aside > 0:
+            self._aside -= len(keys)
+            self.counters[f"{self.name}_aside"] += len(keys)
+            return parse(keys)
         ids = np.fromiter(map(self._ids.get, keys, repeat(PAD)), np.int32, len(keys))
         missing = np.flatnonzero(ids == PAD)
-        fresh: dict[bytes, int] = {}
-        for i in missing.tolist():
-            key = keys[i]
-            event_id = fresh.get(key)
-            if event_id is None:
-                event_id = fresh[key] = parse(key)
-                if keep_unknown or event_id != UNKNOWN:
-                    self.put(key, event_id)
-            ids[i] = event_id
         self.counters[f"{self.name}_hits"] += len(keys) - len(missing)
         self.counters[f"{self.name}_misses"] += len(missing)
+        if len(missing):
+            absent = [keys[i] for i in missing.tolist()]
+            fresh = dict.fromkeys(absent)
+            answers = parse(list(fresh)).tolist()
+            fresh.update(zip(fresh, answers))
+            ids[missing] = list(map(fresh.__getitem__, absent))
+            self.put(fresh if keep_unknown else {key: event_id for key, event_id in fresh.items() if event_id != UNKNOWN})
+            self._judge(len(keys), len(keys) - len(fresh))
         return ids
 
-    def get(self, key: bytes) -> int:
-        """The id of the key, PAD where it is not here."""
-        return self._ids.get(key, PAD)
-
-    def put(self, key: bytes, event_id: int) -> None:
-        """Remember an id; a key that is too large for the bounds alone is not kept."""
-        size = len(key) + _ENTRY_BYTES
-        if size > self.max_bytes or not self.max_entries:
+    def put(self, fresh: dict[bytes, int]) -> None:
+        """Remember ids of keys that are not here; more than the bounds alone allow are not kept."""
+        size = _size(fresh)
+        if len(fresh) > self.max_entries or size > self.max_bytes:
             return
-        if len(self._ids) >= self.max_entries or self._bytes + size > self.max_bytes:
+        if len(self._ids) + len(fresh) > self.max_entries or self._bytes + size > self.max_bytes:
             self.clear()
             self.counters[f"{self.name}_full"] += 1
-        self._bytes += 0 if key in self._ids else size
-        self._ids[key] = event_id
-        self._unknown |= event_id == UNKNOWN
+        self._bytes += size
+        self._ids.update(fresh)
+        self._unknown = self._unknown or UNKNOWN in fresh.values()
+
+    def _judge(self, asked: int, found: int) -> None:
+        self._asked, self._found = self._asked + asked, self._found + found
+        if self._asked >= SAMPLE:
+            self._aside = REST * self._asked if self._found < _POOR * self._asked else 0
+            self._asked = self._found = 0
 
     def forget_unknown(self) -> None:
         """Drop the keys that are unknown: what is learned next may match them."""
         if self._unknown:
             self._ids = {key: event_id for key, event_id in self._ids.items() if event_id != UNKNOWN}
-            self._bytes = sum(map(len, self._ids)) + _ENTRY_BYTES * len(self._ids)
+            self._bytes = _size(self._ids)
             self._unknown = False
 
     def clear(self) -> None:
         """Forget everything."""
         self._ids.clear()
         self._bytes, self._unknown = 0, False
+
+
+def _size(ids: dict[bytes, int]) -> int:
+    return sum(map(len, ids)) + _ENTRY_BYTES * len(ids)

@@ -1,24 +1,34 @@
-"""The canonical key of a line: every run of ASCII digits becomes one "0". A line's event id is a function of this
-key alone.
+"""The keys of a line, each a function of the one before, so that a line's event id is a function of its canonical key alone.
 
-    Received block blk_-16 of size 91178 from /10.250.10.6   ->   Received block blk_-0 of size 0 from /0.0.0.0
+    zeroed      every ASCII digit is "0":                         nearly free, settles most lines
+    canonical   every run of digits is one "0":                   Received block blk_-0 of size 0 from /0.0.0.0
+    reduced     what is surely an identifier, one of them all:    0a0bc, a UUID -> a0f
 
-A whole chunk is done at once: all digits are translated to "0", then each "0" behind a "0" is dropped by a boolean
-mask. It equals `re.sub(rb"[0-9]+", b"0", data)` and takes a tenth of its time.
+A whole chunk is done at once, by translation and boolean masks over its bytes: a tenth of the time of regular expressions.
 """
 from __future__ import annotations
 
 import numpy as np
 
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
-_ZERO = ord("0")
+_ZERO, _DASH, _X = b"0-x"
+_OTHER, _LETTER, _DIGIT = 1, 2, 3  # of a byte: a letter that is no hexadecimal digit, one that is, "0"; else 0
+_KIND = bytes(_DIGIT if c == _ZERO else _LETTER if c in b"abcdefABCDEF" else c < 128 and chr(c).isalpha() for c in range(256))
+_IDENTIFIER = b"a0f"
+_GROUPS = 5  # of a UUID
+_NEAR = 5  # bytes of an identifier that are looked at
+
+
+def zeroed(data: bytes) -> bytes:
+    """`data` with every ASCII digit replaced by "0"."""
+    return data.translate(_TO_ZERO)
 
 
 def canonical(data: bytes) -> bytes:
     """`data` with every maximal run of ASCII digits replaced by "0". Newlines stay, so it takes one line or a chunk
     of them."""
-    zeroed, keep = _kept(data)
-    return zeroed[keep].tobytes()
+    text, keep = _kept(data)
+    return text[keep].tobytes()
 
 
 def origins(data: bytes) -> np.ndarray:
@@ -27,9 +37,51 @@ def origins(data: bytes) -> np.ndarray:
     return np.append(np.flatnonzero(_kept(data)[1]), len(data))
 
 
+def reduced(data: bytes) -> bytes:
+    """Canonical `data` in which "a0f" stands for each identifier: a word of three or more hexadecimal digits, a letter
+    behind a "0" near its beginning, also behind "0x", and four more in front of it that are joined by dashes, as in a UUID."""
+    data = b"\n" + data + b"\n"
+    text, kind = np.frombuffer(data, np.uint8), np.frombuffer(data.translate(_KIND), np.uint8)
+    digit = kind >= _LETTER
+    edges = np.flatnonzero(digit[1:] != digit[:-1]) + 1
+    first, end = edges[::2], edges[1::2]  # of each run of hexadecimal digits
+
+    def begins(at: np.ndarray) -> np.ndarray:
+        return (kind[at - 1] != _OTHER) | (text[at - 1] == _X) & (text[at - 2] == _ZERO)
+
+    run = np.flatnonzero(end - first >= len(_IDENTIFIER))
+    run = run[(kind[end[run]] != _OTHER) & begins(first[run])]
+    run = run[_mixed(kind, first[run], end[run])]
+    last = run[run >= _GROUPS - 1]
+    for i in range(1, _GROUPS):
+        last = last[(first[last - i + 1] - end[last - i] == 1) & (text[end[last - i]] == _DASH)]
+    last = last[begins(first[last - _GROUPS + 1])]
+    return _replaced(text, np.append(first[run], first[last - _GROUPS + 1]), np.append(end[run], end[last]))[1:-1]
+
+
+def _mixed(kind: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Whether a letter stands behind a "0" in each run."""
+    found = np.zeros(len(first), bool)
+    for at in range(_NEAR):
+        place = np.minimum(first + at, end - 2)
+        found |= (kind[place] == _DIGIT) & (kind[place + 1] == _LETTER)
+    return found
+
+
+def _replaced(text: np.ndarray, first: np.ndarray, end: np.ndarray) -> bytes:
+    text, keep = text.copy(), np.ones(len(text), bool)
+    for i, byte in enumerate(_IDENTIFIER):
+        text[first + i] = byte
+    first = first + len(_IDENTIFIER)
+    lengths = end - first
+    starts = np.cumsum(lengths) - lengths
+    keep[np.repeat(first - starts, lengths) + np.arange(lengths.sum())] = False
+    return text[keep].tobytes()
+
+
 def _kept(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    zeroed = np.frombuffer(data.translate(_TO_ZERO), np.uint8)
-    zero = zeroed == _ZERO
-    keep = np.ones(len(zeroed), bool)
+    text = np.frombuffer(zeroed(data), np.uint8)
+    zero = text == _ZERO
+    keep = np.ones(len(text), bool)
     np.logical_not(zero[1:] & zero[:-1], out=keep[1:])
-    return zeroed, keep
+    return text, keep

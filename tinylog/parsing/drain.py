@@ -22,7 +22,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+
+import numpy as np
 
 from .masks import WILDCARD
 from .tokens import Words
@@ -49,8 +52,10 @@ class Drain:
         self.max_children = max_children
         self.events: dict[Words, int] = {}
         self.patterns: list[tuple[Words, int]] = []  # words with ANY, and their event, in order of making
+        self._fixed: list[tuple[Callable[[Words], object], object]] = []  # what finds their words other than ANY, and these
         self._leaves: dict[Leaf, list[int]] = {}  # indices of patterns
         self._crowds: dict[Leaf, list[Words]] = {}  # up to CROWDED
+        self._hashes: dict[Leaf, np.ndarray] = {}  # (CROWDED, words) of the full ones
         self._children: Counter[int] = Counter()
         self._layouts: dict[Words, int] = {}  # tokens of lines that were learned, <*> for each value
         self._slots: Counter[int] = Counter()  # how many fill a gap, by the hash of what stands around it
@@ -81,12 +86,13 @@ class Drain:
             self._children[leaf[0]] += 1
         if ANY in pattern:
             self._leaves.setdefault(leaf, []).append(len(self.patterns))
+            self._fixed.append(_fixed(pattern))
             self.patterns.append((pattern, event))
         else:
             self.events[pattern] = event
             if len(self._crowds[leaf]) < CROWDED:
                 self._crowds[leaf].append(pattern)
-        self._slots.update(slot for _, slot in _gaps(pattern))
+        self._slots.update([slot for _, slot in _gaps(pattern)])
 
     def see(self, tokens: list[bytes], words: Words, event: int) -> None:
         """Remember how the words of a new event stand among its values, for `settle`."""
@@ -131,9 +137,10 @@ class Drain:
     def _covering(self, words: Words) -> Iterator[int]:
         """Indices of the patterns that cover the words, in order."""
         if words:
-            named, free = (self._leaves.get((len(words), word), ()) for word in (words[0], ANY))
+            named, free = self._leaves.get((len(words), words[0]), ()), self._leaves.get((len(words), ANY), ())
             for index in sorted([*named, *free]) if named and free else named or free:
-                if all(mine == theirs or mine == ANY for mine, theirs in zip(self.patterns[index][0], words)):
+                of, fixed = self._fixed[index]
+                if of(words) == fixed:
                     yield index
 
     def _leaf(self, words: Words) -> Leaf:
@@ -145,7 +152,8 @@ class Drain:
     def _generalised(self, words: Words) -> Words:
         """The words with a wildcard wherever enough others have filled the same gap."""
         for i, slot in _gaps(words):
-            if self._slots[slot] + 1 >= _enough(words, i):
+            filled = self._slots.get(slot, 0) + 1
+            if filled >= NAMED and filled >= _enough(words, i):
                 return self._generalised(words[:i] + (ANY,) + words[i + 1:])
         return words
 
@@ -154,11 +162,18 @@ class Drain:
         leaf = self._leaf(words)
         patterns = [self.patterns[index] for index in self._leaves.get(leaf, ())]
         open_patterns = [row for row in patterns if row[1] >= first_event]
-        for candidates in open_patterns, [(row, None) for row in self._crowds[leaf]]:
-            near, event = max(candidates, key=lambda row: _equal(row[0], words), default=((), None))
+        pattern = max(open_patterns, key=lambda row: _equal(row[0], words), default=((), None))
+        for near, event in pattern, (self._nearest(leaf, words), None):
             if near and _equal(near, words) >= int(SIMILAR * len(words)):
                 return tuple([mine if mine == theirs else ANY for mine, theirs in zip(near, words)]), event
         return words, None
+
+    def _nearest(self, leaf: Leaf, words: Words) -> Words:
+        """Of a crowd, which no longer grows, the words that agree in most places; its hashes are compared at once."""
+        if leaf not in self._hashes:
+            self._hashes[leaf] = np.array([list(map(hash, row)) for row in self._crowds[leaf]])
+        equal = self._hashes[leaf] == np.array(list(map(hash, words)))
+        return self._crowds[leaf][int(equal.sum(1).argmax())]
 
 
 def _layout(tokens: list[bytes], words: Words) -> Words:
@@ -178,12 +193,18 @@ def _enough(words: Words, i: int) -> int:
     return NUMBERED if WILDCARD in words[i] else SLOT
 
 
+def _fixed(pattern: Words) -> tuple[Callable[[Words], object], object]:
+    places = [i for i, word in enumerate(pattern) if word != ANY]
+    of = itemgetter(*places) if places else len
+    return of, of(pattern)
+
+
 def _equal(pattern: Words, words: Words) -> int:
     return sum(map(bytes.__eq__, pattern, words))
 
 
-def _gaps(words: Words) -> Iterator[tuple[int, int]]:
+def _gaps(words: Words) -> list[tuple[int, int]]:
     """Each place that may be a variable, by a hash of what is around it. The first word never is: it names the line."""
-    for i in range(1, len(words)):
-        if words[i] != ANY:
-            yield i, hash((i, words[:i], words[i + 1:]))
+    hashes = [hash(placed) for placed in enumerate(words)]
+    around = sum(hashes)
+    return [(i, around - hashes[i]) for i in range(1, len(words)) if words[i] != ANY]

@@ -18,16 +18,19 @@ DATES = frozenset(b"Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug 
 
 _LONGEST = 256  # bytes: the expressions below take the square of the length at worst
 _VALUE = re.compile(rb"""
-    (?<![a-z]) [a-z]+://[^\s"'<>)\],]+                                                      # URL
-    | START (?:[A-Za-z]:|\.{0,2}) [/\\] [^\s,;()"'<>|]*                                      # path
-    | (?<![A-Za-z0.]) [A-Za-z0_$-]+ (?:\.[A-Za-z0_$-]+){2,}                                  # host, package, version
-    | (?<![A-Za-z0]) (?=[A-Za-z_.-]*0) [A-Za-z0_-]+ (?:\.[A-Za-z0_-]+)+ (?::0)?              # file0.txt, name.org0:0
-    | (?<![A-Za-z0]) [A-Za-z0_-]+\.[A-Za-z0_-]+:0                                            # name.org:0
-    | (?<==) [A-Za-z0_-]+\.[a-z]{2,6} (?![A-Za-z0])                                          # =name.org
-    | (?<==) (?:true|false|null|none|None|True|False) (?![A-Za-z0])
-    | (?<![A-Za-z0]) 0[xX][0-9A-Fa-f]+
-    | (?<![A-Za-z0]) (?=[A-Fa-f:.-]*0) (?:[0A-Fa-f]+[-:.]+){2,}[0A-Fa-f]* (?![A-Za-z0])      # UUID, MAC, IPv6
-    | (?<![A-Za-z0]) (?=0|[A-Fa-f]+0[A-Fa-f]) [0A-Fa-f]+ (?![A-Za-z0])                       # hexadecimal, but not ee0
+    (?<![A-Za-z0]) (?:                                                                       # at the start of a word or in front of one
+        [a-z]+://[^\s"'<>)\],]+                                                              # URL
+      | START (?:[A-Za-z]:|\.{0,2}) [/\\] [^\s,;()"'<>|]*                                   # path
+      | (?<!\.) [A-Za-z0_$-]+ (?:\.[A-Za-z0_$-]+){2,}                                        # host, package, version
+      | (?=[A-Za-z_.-]*0) [A-Za-z0_-]+ (?:\.[A-Za-z0_-]+)+ (?::0)?                           # file0.txt, name.org0:0
+      | [A-Za-z0_-]+\.[A-Za-z0_-]+:0                                                         # name.org:0
+      | (?<==) [A-Za-z0_-]+\.[a-z]{2,6} (?![A-Za-z0])                                        # =name.org
+      | (?<==) (?:true|false|null|none|None|True|False) (?![A-Za-z0])
+      | 0[xX][0-9A-Fa-f]+
+      | (?=[A-Fa-f:.-]*0) (?:[0A-Fa-f]+[-:.]+){2,}[0A-Fa-f]* (?![A-Za-z0])                   # UUID, MAC, IPv6
+      | (?=0|[A-Fa-f]+0[A-Fa-f]) [0A-Fa-f]+ (?![A-Za-z0])                                    # hexadecimal, but not ee0
+    )
+    | (?<=[A-Z0]) [a-z]+://[^\s"'<>)\],]+
     | (?<![A-Za-z]) [-+]?0 (?:[.,:/_x-]*0)* (?:[A-Za-z%]{1,3}(?![A-Za-z0]))?                 # 0.0KB
     | [-+]?0
     """.replace(b"START", rb"""(?:^|(?<=[=(\[{"'`:,<|]))"""), re.VERBOSE)

@@ -1,27 +1,28 @@
-"""The parser: bytes of whole lines to event ids, by seeds, then Drain or Spell, behind two caches.
+"""The parser: bytes of whole lines to event ids, by seeds, then Drain or Spell, behind three caches.
 
-    line -canonical-> key -cache-> id                                     nearly every line ends here
-                       +-content_of-> content -cache-> id                 another header, a content seen before
-                                       +-seeds-> id                       templates of the user
-                                       +-tokens-> words -Drain, Spell-> id
+    line -zeroed-> line -cache-> id                                       nearly every line ends here
+                    +-canonical, reduced-> key -cache-> id                numbers of other lengths, another UUID
+                                            +-content_of-> content -cache-> id        another header
+                                                            +-seeds-> id              templates of the user
+                                                            +-tokens-> words -Drain, Spell-> id
 
 Each step sees only what the one before leaves of the canonical key, so the id of a line is a function of that key,
-with the caches or without them.
+with the caches or without them. What a cache does not know goes to the next step as one chunk. Seeds are matched
+letter by letter, so where there are any, keys keep their identifiers.
 """
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..records import FIRST_EVENT, PAD, UNKNOWN, Template
+from ..records import FIRST_EVENT, UNKNOWN, Template
 from .cached import Cache
-from .canonical import canonical
+from .canonical import canonical, reduced, zeroed
 from .drain import ANY, Drain
 from .masks import WILDCARD
 from .seeds import Seeds
@@ -41,7 +42,7 @@ class Bounds:
     max_newcomers: int = 1_000  # after it
     max_children: int = 200  # first words told apart, per number of words
     max_tokens: int = 128  # of a line; the rest is one <*>
-    cache_entries: int = 65_536  # of each of the two caches
+    cache_entries: int = 65_536  # of each of the three caches
     cache_bytes: int = 16 << 20
 
 
@@ -66,7 +67,9 @@ class Parser:
         self._tokens = Tokeniser(self.bounds.max_tokens)
         self._groups: Drain | Spell = Drain(self.bounds.max_children) if kind == "drain" else Spell()
         size = self.bounds.cache_entries, self.bounds.cache_bytes, self.counters
-        self._lines, self._contents = Cache("line_cache", *size), Cache("content_cache", *size)
+        self._lines, self._keys, self._contents = (Cache(name, *size) for name in ("line_cache", "key_cache", "content_cache"))
+        self._caches = self._lines, self._keys, self._contents
+        self._seeded = bool(seeds)
 
     @property
     def n_known(self) -> int:
@@ -76,13 +79,13 @@ class Parser:
     def learn(self, data: bytes) -> np.ndarray:
         """(N,) int32 event ids of whole lines; what matches nothing becomes a template while there is room, else
         UNKNOWN."""
-        self._lines.forget_unknown()
-        self._contents.forget_unknown()
-        return self._lines.ids(_keys(data), partial(self._parse_key, self._learn_content, False), keep_unknown=False)
+        for cache in self._caches:
+            cache.forget_unknown()
+        return self._ids(self._learn_content, False, data)
 
     def match(self, data: bytes) -> np.ndarray:
         """(N,) int32 event ids of whole lines, UNKNOWN where nothing matches. Changes nothing but the caches."""
-        return self._lines.ids(_keys(data), partial(self._parse_key, self._match_content, True), keep_unknown=True)
+        return self._ids(self._match_content, True, data)
 
     def consolidate(self) -> dict[int, int]:
         """Join the events that are one, now that all is seen, and number them anew without gaps: old ids to new.
@@ -108,8 +111,8 @@ class Parser:
             self._append(text)
         new = {event: place[_root(root, event)] for event in range(len(root))}
         self._groups = self._groups.renumbered(new)
-        self._lines.clear()
-        self._contents.clear()
+        for cache in self._caches:
+            cache.clear()
         return new
 
     def freeze(self) -> None:
@@ -167,19 +170,25 @@ class Parser:
             parser._groups.add(tuple(text.encode("latin-1").split(b" ")) if text else (), event)
         return parser
 
-    def _parse_key(self, parse: Callable[[bytes], int], keep_unknown: bool, key: bytes) -> int:
-        if self._content_of is None:
-            return parse(key)
-        content = self._content_of(key)
-        event_id = self._contents.get(content)
-        if event_id == PAD:
-            event_id = parse(content)
-            if keep_unknown or event_id != UNKNOWN:
-                self._contents.put(content, event_id)
-        return event_id
+    def _ids(self, parse: Callable[[bytes], int], keep_unknown: bool, data: bytes) -> np.ndarray:
+        def of_contents(contents: list[bytes]) -> np.ndarray:
+            self.counters["parsed"] += len(contents)
+            return np.fromiter(map(parse, contents), np.int32, len(contents))
+
+        def of_keys(keys: list[bytes]) -> np.ndarray:
+            if self._content_of is None:
+                return of_contents(keys)
+            return self._contents.ids(list(map(self._content_of, keys)), of_contents, keep_unknown)
+
+        def of_lines(lines: list[bytes]) -> np.ndarray:
+            keys = canonical(b"\n".join(lines))
+            return self._keys.ids((keys if self._seeded else reduced(keys)).split(b"\n"), of_keys, keep_unknown)
+
+        lines = zeroed(data).split(b"\n")
+        lines.pop()  # what stands behind the last newline
+        return self._lines.ids(lines, of_lines, keep_unknown)
 
     def _match_content(self, content: bytes) -> int:
-        self.counters["parsed"] += 1
         if not content.strip():
             return UNKNOWN
         seed = self._seeds.match(content)
@@ -220,12 +229,6 @@ class Parser:
         name = str(len(self.templates))
         taken = any(template.name == name for template in self.templates[FIRST_EVENT:self._first_learned])
         self.templates.append(Template("+" + name if taken else name, text))
-
-
-def _keys(data: bytes) -> list[bytes]:
-    keys = canonical(data).split(b"\n")
-    keys.pop()  # what stands behind the last newline
-    return keys
 
 
 def _text(line: Line, pattern: Words) -> str:

@@ -18,6 +18,7 @@ Words = tuple[bytes, ...]
 _PUNCTUATION = b"()[]{}<>,.;:\"'"
 _LONG = 256  # bytes; a longer token is not remembered
 _WORD, _VALUE, _UNIT, _DATE = range(4)
+_LOOK = b"\n"  # no token holds a newline
 
 
 class Line(NamedTuple):
@@ -33,6 +34,7 @@ class Tokeniser:
     def __init__(self, max_tokens: int, memo_size: int = 50_000) -> None:
         self.max_tokens, self.memo_size = max_tokens, memo_size
         self._memo: dict[bytes, tuple[bytes, int]] = {}
+        self._short: dict[bytes, bytes] = {}  # what `words` makes of the same tokens
 
     def line(self, content: bytes) -> Line:
         """The masked tokens and the words."""
@@ -56,29 +58,42 @@ class Tokeniser:
 
     def words(self, content: bytes) -> Words:
         """The words alone, by a shorter way where no token depends on its neighbours."""
-        rows = self._rows(content)
-        words = tuple([masked for masked, kind in rows if kind == _WORD])
-        n_others = sum([kind for _, kind in rows])  # _WORD is 0, _VALUE 1
-        if n_others == len(rows) - len(words) and len(set(words)) == len(words):
-            return words
-        return self.line(content).words
+        raw = self._split(content)
+        found = list(map(self._short.get, raw))
+        while None in found:
+            i = found.index(None)
+            found[i] = _short(*self._masked(raw[i]))
+        words = tuple(filter(None, found))
+        if _LOOK in words or len(set(words)) < len(words) and any(a == b and WILDCARD in a for a, b in zip(words, words[1:])):
+            return self.line(content).words
+        return words
 
     def _rows(self, content: bytes) -> list[tuple[bytes, int]]:
         """Each token, masked, and its kind."""
+        known = self._memo.get
+        return [known(token) or self._masked(token) for token in self._split(content)]
+
+    def _split(self, content: bytes) -> list[bytes]:
         raw = content.split(None, self.max_tokens - 1)
         if len(raw) == self.max_tokens and len(raw[-1].split(None, 1)) > 1:
             raw[-1] = WILDCARD
-        known = self._memo.get
-        return [known(token) or self._masked(token) for token in raw]
+        return raw
 
     def _masked(self, token: bytes) -> tuple[bytes, int]:
         masked = mask(token)
         row = masked, _kind(masked)
         if len(self._memo) >= self.memo_size:
             self._memo.clear()
+            self._short.clear()
         if len(token) <= _LONG:
             self._memo[token] = row
+            self._short[token] = _short(*row)
         return row
+
+
+def _short(masked: bytes, kind: int) -> bytes:
+    """What `words` takes a token for: itself, nothing, or the mark that its neighbours decide."""
+    return masked if kind == _WORD else b"" if kind == _VALUE else _LOOK
 
 
 def _kind(masked: bytes) -> int:
