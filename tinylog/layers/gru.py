@@ -16,20 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from . import dropout
-from .layout import batch_major, feature_major
-from .params import Params, named, part
-from .start import uniform
+from . import stacked
+from .params import Params, part
 
 
 def init(rng: np.random.Generator, D: int, H: int, depth: int = 1, dtype: type = np.float32) -> Params:
     """D inputs, H hidden units in each of `depth` layers."""
-    shapes = {"W": (3 * H, D), "U": (3 * H, H), "b": (3 * H,), "c": (3 * H,)}
-    params: Params = {}
-    for i in range(depth):
-        params |= named(str(i), {name: uniform(rng, shape, H ** -0.5, dtype) for name, shape in shapes.items()})
-        shapes["W"] = (3 * H, H)
-    return params
+    return stacked.init(rng, 3, D, H, depth, dtype)
 
 
 def forward(x: np.ndarray, params: Params, mask: np.ndarray | None = None, rate: float = 0.0,
@@ -38,39 +31,17 @@ def forward(x: np.ndarray, params: Params, mask: np.ndarray | None = None, rate:
 
     Steps at which no window has an event any more are not computed.
     """
-    h, pad = _real_steps(x, mask)
-    caches: list[Any] = []
-    drop = None
-    for i in range(_depth(params)):
-        if i and rate:
-            h, drop = dropout.forward(h, rate, rng)
-        h, cache = _forward(h, part(params, str(i)), pad)
-        caches.append((cache, drop))
-    return _all_steps(h, x.shape[1]), caches
+    return stacked.forward(x, params, _forward, mask, rate, rng)
 
 
 def backward(dh: np.ndarray, cache: Any) -> tuple[np.ndarray, Params]:
     """dh (B, T, H) to dx (B, T, D)."""
-    T, steps = dh.shape[1], len(cache[0][0][0])
-    d = feature_major(dh)  # (T, H, B)
-    if steps < T:  # forward: the states behind the longest window are all its last one
-        d = np.concatenate([d[:steps - 1], d[steps - 1:].sum(0, keepdims=True)])
-    grads: Params = {}
-    for i, (layer, drop) in reversed(list(enumerate(cache))):
-        d, g = _backward(d, layer)
-        grads |= named(str(i), g)
-        if drop is not None:
-            d = dropout.backward(d, drop)
-    nothing = np.zeros((T - steps, *d.shape[1:]), d.dtype)
-    return batch_major(np.concatenate([d, nothing])), grads
+    return stacked.backward(dh, cache, _backward)
 
 
 def infer(x: np.ndarray, params: Params, mask: np.ndarray | None = None) -> np.ndarray:
     """All states h (B, T, H)."""
-    h, pad = _real_steps(x, mask)
-    for i in range(_depth(params)):
-        h = _infer(_sums(h, part(params, str(i)), pad), part(params, str(i)), len(h), len(x))
-    return _all_steps(h, x.shape[1])
+    return stacked.infer(x, params, lambda h, p, pad: _infer(_sums(h, p, pad), p, len(h), h.shape[2]), mask)
 
 
 def infer_rows(ids: np.ndarray, E: np.ndarray, params: Params, mask: np.ndarray | None = None) -> np.ndarray:
@@ -81,16 +52,16 @@ def infer_rows(ids: np.ndarray, E: np.ndarray, params: Params, mask: np.ndarray 
     B, T = ids.shape
     if ids.max(initial=0) >= len(E):
         raise IndexError(f"there is no row {ids.max()} in a table of {len(E)}")
-    steps = _steps(T, mask)
+    steps = stacked.n_steps(T, mask)
     first = part(params, "0")
     folded, padded = table(E, first), len(E)
     rows = ids[:, :steps] if mask is None else np.where(mask[:, :steps], ids[:, :steps], padded)
     rows = np.ascontiguousarray(rows.T, dtype=np.intp)  # (steps, B)
     h = _infer(lambda t, out: folded.take(rows[t], 1, out, "clip"), first, steps, B)
-    pad = None if mask is None else _pad(mask, steps, h.dtype)
-    for i in range(1, _depth(params)):
+    pad = stacked.padding(mask, steps, h.dtype)
+    for i in range(1, stacked.depth_of(params)):
         h = _infer(_sums(h, part(params, str(i)), pad), part(params, str(i)), steps, B)
-    return _all_steps(h, T)
+    return stacked.all_steps(h, T)
 
 
 def table(E: np.ndarray, params: Params) -> np.ndarray:
@@ -151,13 +122,14 @@ def _run(sums: Callable[[int, np.ndarray], Any], params: Params, gates: Sequence
 def _sums(x: np.ndarray, params: Params, pad: np.ndarray | None) -> Callable[[int, np.ndarray], Any]:
     """For `_run`, of inputs x (T, D, B)."""
     W, b = _folded(params)
+    far = None if pad is None else np.where(pad, np.inf, 0).astype(x.dtype)
 
     def sums(t: int, out: np.ndarray) -> None:
         np.matmul(W, x[t], out=out)
         out += b
-        if pad is not None:
+        if far is not None:
             z = out[len(out) // 3:2 * (len(out) // 3)]
-            z += pad[t]
+            z += far[t]
     return sums
 
 
@@ -209,27 +181,3 @@ def _backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, Params]:
     dW, db = np.matmul(da, x.transpose(0, 2, 1)).sum(0), da.sum((0, 2))
     dU, dc = np.matmul(du, h[:T].transpose(0, 2, 1)).sum(0), du.sum((0, 2))
     return dx, {"W": np.roll(dW, -H, axis=0), "U": dU, "b": np.roll(db, -H), "c": dc}
-
-
-def _depth(params: Params) -> int:
-    return sum(name.endswith(".U") for name in params)
-
-
-def _real_steps(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """x as (steps, D, B) up to the end of the longest window; and what z's argument is raised by, (steps, B)."""
-    steps = _steps(x.shape[1], mask)
-    return feature_major(x[:, :steps]), None if mask is None else _pad(mask, steps, x.dtype)
-
-
-def _steps(T: int, mask: np.ndarray | None) -> int:
-    """How many steps the longest window has."""
-    return T if mask is None else max(1, int(mask.sum(1).max(initial=0)))
-
-
-def _pad(mask: np.ndarray, steps: int, dtype: np.dtype) -> np.ndarray:
-    return np.where(mask[:, :steps].T, 0, np.inf).astype(dtype)
-
-
-def _all_steps(h: np.ndarray, T: int) -> np.ndarray:
-    """h (steps, H, B) as (B, T, H), the last state repeated."""
-    return batch_major(np.concatenate([h, np.repeat(h[-1:], T - len(h), axis=0)]) if len(h) < T else h)

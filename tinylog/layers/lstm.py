@@ -17,20 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from . import dropout
-from .layout import batch_major, feature_major
-from .params import Params, named, part
-from .start import uniform
+from . import stacked
+from .params import Params
 
 
 def init(rng: np.random.Generator, D: int, H: int, depth: int = 1, dtype: type = np.float32) -> Params:
     """D inputs, H hidden units in each of `depth` layers."""
-    shapes = {"W": (4 * H, D), "U": (4 * H, H), "b": (4 * H,), "c": (4 * H,)}
-    params: Params = {}
-    for i in range(depth):
-        params |= named(str(i), {name: uniform(rng, shape, H ** -0.5, dtype) for name, shape in shapes.items()})
-        shapes["W"] = (4 * H, H)
-    return params
+    return stacked.init(rng, 4, D, H, depth, dtype)
 
 
 def forward(x: np.ndarray, params: Params, mask: np.ndarray | None = None, rate: float = 0.0,
@@ -39,39 +32,17 @@ def forward(x: np.ndarray, params: Params, mask: np.ndarray | None = None, rate:
 
     Steps at which no window has an event any more are not computed.
     """
-    h, pad = _real_steps(x, mask)
-    caches: list[Any] = []
-    drop = None
-    for i in range(_depth(params)):
-        if i and rate:
-            h, drop = dropout.forward(h, rate, rng)
-        h, cache = _forward(h, part(params, str(i)), pad)
-        caches.append((cache, drop))
-    return _all_steps(h, x.shape[1]), caches
+    return stacked.forward(x, params, _forward, mask, rate, rng)
 
 
 def backward(dh: np.ndarray, cache: Any) -> tuple[np.ndarray, Params]:
     """dh (B, T, H) to dx (B, T, D)."""
-    T, steps = dh.shape[1], len(cache[0][0][0])
-    d = feature_major(dh)  # (T, H, B)
-    if steps < T:  # forward: the states behind the longest window are all its last one
-        d = np.concatenate([d[:steps - 1], d[steps - 1:].sum(0, keepdims=True)])
-    grads: Params = {}
-    for i, (layer, drop) in reversed(list(enumerate(cache))):
-        d, g = _backward(d, layer)
-        grads |= named(str(i), g)
-        if drop is not None:
-            d = dropout.backward(d, drop)
-    nothing = np.zeros((T - steps, *d.shape[1:]), d.dtype)
-    return batch_major(np.concatenate([d, nothing])), grads
+    return stacked.backward(dh, cache, _backward)
 
 
 def infer(x: np.ndarray, params: Params, mask: np.ndarray | None = None) -> np.ndarray:
     """All states h (B, T, H)."""
-    h, pad = _real_steps(x, mask)
-    for i in range(_depth(params)):
-        h = _infer(h, part(params, str(i)), pad)
-    return _all_steps(h, x.shape[1])
+    return stacked.infer(x, params, _infer, mask)
 
 
 def _forward(x: np.ndarray, params: Params, pad: np.ndarray | None) -> tuple[np.ndarray, Any]:
@@ -169,20 +140,3 @@ def _exchanged(rows: np.ndarray) -> np.ndarray:
     """Blocks i, f, g, o along the first axis as i, f, o, g; and the other way round."""
     i, f, third, last = np.split(rows, 4)
     return np.concatenate([i, f, last, third])
-
-
-def _depth(params: Params) -> int:
-    return sum(name.endswith(".U") for name in params)
-
-
-def _real_steps(x: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """x as (steps, D, B) up to the end of the longest window; and 1 at padded steps, else 0: (steps, B)."""
-    if mask is None:
-        return feature_major(x), None
-    steps = max(1, int(mask.sum(1).max(initial=0)))
-    return feature_major(x[:, :steps]), (~mask[:, :steps].T).astype(x.dtype)
-
-
-def _all_steps(h: np.ndarray, T: int) -> np.ndarray:
-    """h (steps, H, B) as (B, T, H), the last state repeated."""
-    return batch_major(np.concatenate([h, np.repeat(h[-1:], T - len(h), axis=0)]) if len(h) < T else h)
