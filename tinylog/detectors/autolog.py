@@ -149,7 +149,7 @@ class _Chunks(NamedTuple):
     """The terms of B windows with E columns: each term of each chunk once (K,)."""
 
     shape: tuple[int, int]
-    cells: np.ndarray  # (K,) int64: window * E + column
+    cells: np.ndarray  # (K,) intp: window * E + column
     terms: np.ndarray  # (K,) uint32
     counts: np.ndarray  # (K,) float64
 
@@ -168,7 +168,7 @@ class _Chunks(NamedTuple):
         keys = np.repeat(np.array(cells, np.uint64), lengths) << np.uint64(32) | np.concatenate(terms)
         kinds, inverse = np.unique(keys, return_inverse=True)
         counts = np.bincount(inverse.ravel(), np.repeat(np.array(repeats, np.float64), lengths), len(kinds))
-        return cls((len(windows), E), (kinds >> np.uint64(32)).astype(np.int64), kinds.astype(np.uint32), counts)
+        return cls((len(windows), E), (kinds >> np.uint64(32)).astype(np.intp), kinds.astype(np.uint32), counts)
 
     def pairs(self, entities: Sequence[bytes]) -> np.ndarray:
         """(K,) uint32: a hash of entity and term; another one for entities never seen, which no weight is known of."""
@@ -177,7 +177,7 @@ class _Chunks(NamedTuple):
 
     @property
     def columns(self) -> np.ndarray:
-        """(K,) int64"""
+        """(K,) intp"""
         return self.cells % self.shape[1]
 
     def scores(self, weights: np.ndarray) -> np.ndarray:
