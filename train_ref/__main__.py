@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter
 
-RECIPES = ("distillog", "deeplog", "deeplog_value", "deeplog_workflow", "loganomaly", "autolog", "cldtlog", "lstm_classifier", "lightlog",
+RECIPES = ("distillog", "deeplog", "deeplog_value", "deeplog_workflow", "feedback", "loganomaly", "autolog", "cldtlog", "lstm_classifier", "lightlog",
            "classical", "compare_parsers")
 
 

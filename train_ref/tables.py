@@ -25,8 +25,8 @@ def table(test: str, rows: Sequence[Row], paper: Mapping[str, float], columns: S
     """The variants in the order in which they came, the paper's figures before them; cost: how many numbers the paper's have; rules:
     how the names of those begin of which the best one stands in the title.
     """
-    named = "; ".join(f"best {start} {best(rows, start)}" for start in rules)
-    lines = [f"{test}: F1 of the anomalous ones, mean +- standard deviation over the seeds; {named}", "", f"| variant | seeds | {' | '.join(columns)} | numbers | bytes | training s | detection s |",
+    named = "".join(f"; best {start} {best(rows, start)}" for start in rules)
+    lines = [f"{test}: F1 of the anomalous ones, mean +- standard deviation over the seeds{named}", "", f"| variant | seeds | {' | '.join(columns)} | numbers | bytes | training s | detection s |",
              "|---|" + "--:|" * (5 + len(columns))]
     for what, figure in paper.items():
         lines.append(f"| {what} | | {figure:.3f} |" + " |" * (len(columns) - 1) + f" {cost} | | | |")
