@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinylog.parsing import Parser
-from tinylog.parsing.canonical import canonical, reduced
+from tinylog.parsing.canonical import _FEW, canonical, reduced
 from tinylog.records import UNKNOWN, Template
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
@@ -32,6 +32,24 @@ def test_a_chunk_is_its_lines_and_a_reduced_key_stays(some: list[bytes]) -> None
     key = reduced(canonical(b"\n".join(some)))
     assert key == b"\n".join([reduced(canonical(line)) for line in some])
     assert reduced(key) == canonical(key) == key
+
+
+@quick
+@given(st.text("0a12-gx \n\xff", max_size=60).map(lambda text: text.encode("latin-1")), st.sampled_from([b"a", b"7", b"-", b"\n"]))
+def test_many_bytes_are_as_few(some: bytes, between: bytes) -> None:
+    many = between.join([some] * (2 + _FEW // (len(some) + 1)))
+    lines = many.split(b"\n")
+    if len(max(lines, key=len)) <= _FEW < len(many):
+        assert canonical(many) == b"\n".join(map(canonical, lines))
+        assert reduced(canonical(many)) == b"\n".join([reduced(canonical(line)) for line in lines])
+
+
+@quick
+@given(st.one_of(st.text("0af-", max_size=40), st.text("0a-xg .", max_size=60)).map(str.encode))
+def test_identifiers_of_a_line_are_those_in_a_chunk(some: bytes) -> None:
+    key = canonical(some)
+    chunk = key + b"\n" + b"-" * _FEW
+    assert reduced(chunk).partition(b"\n")[0] == reduced(key)
 
 
 def test_lines_with_other_identifiers_are_parsed_once() -> None:

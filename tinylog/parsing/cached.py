@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import repeat
-
-import numpy as np
+from itertools import compress, repeat
+from operator import not_
 
 from ..records import PAD, UNKNOWN
 
 _ENTRY_BYTES = 120  # a slot of the dict and the head of a bytes object
 SAMPLE, _POOR, REST = 8192, 0.1, 16  # with fewer than _POOR hits among SAMPLE keys it lets REST times as many pass
 
-Parse = Callable[[list[bytes]], np.ndarray]
+Parse = Callable[[list[bytes]], list[int]]
 
 
 class Cache:
@@ -28,31 +27,42 @@ class Cache:
 
     def __init__(self, name: str, max_entries: int, max_bytes: int, counters: Counter[str]) -> None:
         self.name, self.max_entries, self.max_bytes, self.counters = name, max_entries, max_bytes, counters
+        self._hits = name + "_hits"
         self._ids: dict[bytes, int] = {}
         self._bytes = 0
         self._unknown = False  # whether any entry says UNKNOWN
         self._asked = self._found = 0  # keys, and hits, of the sample
         self._aside = 0  # keys to let pass
 
-    def ids(self, keys: list[bytes], parse: Parse, keep_unknown: bool) -> np.ndarray:
-        """(N,) int32 event ids of the keys, of those not here by asking `parse`."""
+    def ids(self, keys: list[bytes], parse: Parse, keep_unknown: bool) -> list[int]:
+        """The event ids of the keys, of those not here by asking `parse`."""
         if self._aside > 0:
             self._aside -= len(keys)
             self.counters[f"{self.name}_aside"] += len(keys)
             return parse(keys)
-        ids = np.fromiter(map(self._ids.get, keys, repeat(PAD)), np.int32, len(keys))
-        missing = np.flatnonzero(ids == PAD)
-        self.counters[f"{self.name}_hits"] += len(keys) - len(missing)
-        self.counters[f"{self.name}_misses"] += len(missing)
-        if len(missing):
-            absent = [keys[i] for i in missing.tolist()]
-            fresh = dict.fromkeys(absent)
-            answers = parse(list(fresh)).tolist()
-            fresh.update(zip(fresh, answers))
-            ids[missing] = list(map(fresh.__getitem__, absent))
-            self.put(fresh if keep_unknown else {key: event_id for key, event_id in fresh.items() if event_id != UNKNOWN})
-            self._judge(len(keys), len(keys) - len(fresh))
-        return ids
+        ids = list(map(self._ids.get, keys, repeat(PAD)))
+        if all(ids):
+            self.counters[self._hits] += len(keys)
+            return ids
+        absent = list(compress(keys, map(not_, ids)))
+        self.counters[self._hits] += len(keys) - len(absent)
+        self.counters[f"{self.name}_misses"] += len(absent)
+        fresh = dict.fromkeys(absent)
+        fresh.update(zip(fresh, parse(list(fresh))))
+        self.put(fresh if keep_unknown else {key: event_id for key, event_id in fresh.items() if event_id != UNKNOWN})
+        self._judge(len(keys), len(keys) - len(fresh))
+        answers = map(fresh.__getitem__, absent)
+        return [event_id or next(answers) for event_id in ids]
+
+    def get(self, key: bytes) -> int | None:
+        """The id of one key, None where it is not here or unknown: then `ids` is to be asked."""
+        event_id = self._ids.get(key)
+        if event_id is None or event_id == UNKNOWN:
+            return None
+        self.counters[self._hits] += 1
+        self._asked += 1
+        self._found += 1
+        return event_id
 
     def put(self, fresh: dict[bytes, int]) -> None:
         """Remember ids of keys that are not here; more than the bounds alone allow are not kept."""

@@ -83,6 +83,11 @@ class Parser:
             cache.forget_unknown()
         return self._ids(self._learn_content, False, data)
 
+    def event_id(self, line: bytes) -> int:
+        """What `learn` says of one line without newline: a fiftieth of the time where its like is known."""
+        event_id = self._lines.get(zeroed(line))
+        return int(self.learn(line + b"\n")[0]) if event_id is None else event_id
+
     def match(self, data: bytes) -> np.ndarray:
         """(N,) int32 event ids of whole lines, UNKNOWN where nothing matches. Changes nothing but the caches."""
         return self._ids(self._match_content, True, data)
@@ -171,22 +176,22 @@ class Parser:
         return parser
 
     def _ids(self, parse: Callable[[bytes], int], keep_unknown: bool, data: bytes) -> np.ndarray:
-        def of_contents(contents: list[bytes]) -> np.ndarray:
+        def of_contents(contents: list[bytes]) -> list[int]:
             self.counters["parsed"] += len(contents)
-            return np.fromiter(map(parse, contents), np.int32, len(contents))
+            return list(map(parse, contents))
 
-        def of_keys(keys: list[bytes]) -> np.ndarray:
+        def of_keys(keys: list[bytes]) -> list[int]:
             if self._content_of is None:
                 return of_contents(keys)
             return self._contents.ids(list(map(self._content_of, keys)), of_contents, keep_unknown)
 
-        def of_lines(lines: list[bytes]) -> np.ndarray:
+        def of_lines(lines: list[bytes]) -> list[int]:
             keys = canonical(b"\n".join(lines))
             return self._keys.ids((keys if self._seeded else reduced(keys)).split(b"\n"), of_keys, keep_unknown)
 
         lines = zeroed(data).split(b"\n")
         lines.pop()  # what stands behind the last newline
-        return self._lines.ids(lines, of_lines, keep_unknown)
+        return np.fromiter(self._lines.ids(lines, of_lines, keep_unknown), np.int32, len(lines))
 
     def _match_content(self, content: bytes) -> int:
         if not content.strip():
