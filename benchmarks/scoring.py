@@ -1,16 +1,18 @@
 """Scoring beside PyTorch and ONNX Runtime: the published student of 442 numbers on windows of 50 events, and DeepLog's two layers.
 
-Each function of ROWS gives rows, and checks in the same run that all decide alike.
+`rows(quick)` gives every row, and each function of ROWS its own. In the same run each row checks that all decide alike.
 """
 from __future__ import annotations
 
 import compileall
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import numpy as np
 from train_ref.datasets import LOGS, find, read
@@ -19,11 +21,17 @@ import tinylog
 from tinylog.detectors import distillog
 from tinylog.layers import lstm
 from tinylog.layers.params import named, part
+from tinylog.live.lines import Live
+from tinylog.live.stepper import Stepper
+from tinylog.model import Model, bundled
+from tinylog.reading.formats import FORMATS, session_keys
 from tinylog.records import Windows
+from tinylog.windowing.arrays import to_windows
 
-from . import peers
+from . import inputs, peers
 from .measure import Row, alternately, faster, process, share
 
+SIZE = 50  # events of a window
 WEIGHTS = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "c"}
 CONFIG = replace(distillog.PUBLISHED_STUDENT, prior=0.5)
 START = """import sys, numpy as np
@@ -75,6 +83,39 @@ def batch(quick: bool) -> Iterator[Row]:
                    checked={"duplicates": f"{again:.0%}", "other verdicts": _flips(_once(student, windows), theirs(windows.events))})
 
 
+def live(quick: bool) -> Iterator[Row]:
+    """The score after every raw line of a log of many sessions. Lines are parsed alike for all; peers compute the session's window again."""
+    lines = inputs.lines("hdfs", 1_000 if quick else 40_000)
+    for what, masked in (("padding skipped", True), ("padding read, as published", False)):
+        model, table = live_model(masked)
+        pipeline = model.pipeline(FORMATS["hdfs"])
+
+        def ours() -> Live:
+            scorer = Live(model, pipeline)  # noqa: B023
+            scores[:] = [score for line in lines for _, score in scorer.scores(line)[:1]]
+            return scorer
+        scores: list[float] = []
+        for peer, make, goal in (("PyTorch", peers.torch_scorer, ">= 100"), ("ONNX Runtime", peers.onnx_scorer, ">= 8")):
+            one = make(model.detectors["distillog"], table, 1)
+            a, b = alternately(ours, lambda: _again(model, lines, one, padded=not masked))  # noqa: B023
+            y = np.concatenate(_again(model, lines, one, padded=not masked))
+            checked = {"remembered": f"{1 - ours().stepper.computed / len(lines):.0%}", "us a line": f"{1e6 * np.median(a) / len(lines):.1f}",
+                       "other verdicts": int(np.sum((np.array(scores) > 0) != (y[:, 1] - y[:, 0] > 5e-4)))}
+            yield _row(f"live, raw lines to scores, {what}", peer, goal, a, b, checked=checked)
+
+
+def window(quick: bool) -> Iterator[Row]:
+    """One full window alone, nothing remembered."""
+    model, table = live_model(masked=False)
+    student, times = model.detectors["distillog"], 20 if quick else 200
+    events = np.random.default_rng(0).integers(2, model.n_events, (1, SIZE)).astype(np.int32)
+    stepper, theirs, listed = Stepper(model, model.spec), peers.onnx_scorer(student, table, 1), events[0].tolist()
+    a, b = alternately(lambda: [stepper.score(listed) for _ in range(times)], lambda: [theirs(events) for _ in range(times)])
+    y = theirs(events)
+    yield Row("one 50-event window alone", "ONNX Runtime", "<= 1.5 of its time", share(a, b), float(np.median(a)) / times,
+              checked={"differ by": f"{abs(stepper.score(listed) - float(y[0, 1] - y[0, 0])):.0e}"})
+
+
 def start(quick: bool) -> Iterator[Row]:
     """Whole processes: start, one verdict, exit. Ours reads raw lines; the peers a window of event ids that is there already."""
     import torch
@@ -116,7 +157,38 @@ def deeplog(quick: bool) -> Iterator[Row]:
               checked={"differ by": f"{np.abs(ours() - theirs()).max():.0e}"})
 
 
-ROWS: dict[str, Callable[[bool], Iterator[Row]]] = {"batch": batch, "start": start, "deeplog": deeplog}
+ROWS: dict[str, Callable[[bool], Iterator[Row]]] = {"batch": batch, "live": live, "window": window, "start": start, "deeplog": deeplog}
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """All rows; quick: small inputs, to see that it runs."""
+    for each in ROWS.values():
+        yield from each(quick)
+
+
+def live_model(masked: bool) -> tuple[Model, np.ndarray]:
+    """The bundled model's parser and sessions with the published student, a vector for each of its templates."""
+    model = copy(bundled(FORMATS["hdfs"]).reading(FORMATS["hdfs"]))
+    student, windows = published("hdfs")
+    table = np.resize(windows.tables["vectors"], (model.parser.bounds.max_newcomers, 30))
+    model.vectors = SimpleNamespace(vectors=lambda texts: table[:len(texts)])
+    model.detectors = {"distillog": distillog.Detector(replace(CONFIG, masked=masked), student.params)}
+    model.thresholds = {"distillog": 0.0}
+    return model, table
+
+
+def _again(model: Model, lines: Sequence[bytes], one: Callable[[np.ndarray], np.ndarray], padded: bool) -> list[np.ndarray]:
+    """Logits (1, 2) after every line, from all events of its session so far."""
+    pattern, number = FORMATS["hdfs"].session, model.numbered(np.arange(model.parser.bounds.max_newcomers)).tolist()
+    sessions: dict[bytes, list[int]] = {}
+    found = []
+    for line in lines:
+        event = number[model.parser.event_id(line)]
+        for key in session_keys((line,), pattern)[0][:1]:
+            events = sessions.setdefault(key, [])
+            events.append(event)
+            found.append(one(to_windows([events], SIZE if padded else min(len(events), SIZE))))
+    return found
 
 
 def _once(student: distillog.Detector, windows: Windows) -> np.ndarray:

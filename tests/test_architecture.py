@@ -13,7 +13,7 @@ import tinylog
 ROOT = Path(tinylog.__file__).parent
 BASE = {"records", "errors"}
 FLOW = BASE | {"reading", "parsing", "windowing"}
-MODEL = FLOW | {"pipeline", "embedding", "workflows", "detectors", "modelfile", "compression", "streaming", "model"}
+MODEL = FLOW | {"pipeline", "embedding", "workflows", "detectors", "modelfile", "compression", "streaming", "live", "model"}
 COMMAND = MODEL | {"console"}
 MAY_IMPORT = {
     "records": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "detectors": BASE | {"layers", "losses", "embedding", "workflows"},
     "modelfile": BASE,
     "streaming": FLOW | {"pipeline"},
+    "live": FLOW | {"pipeline", "detectors", "layers"},
     "model": MODEL - {"model"},
     "training": MODEL | {"layers", "losses", "metrics"},
     "detect": COMMAND,

@@ -1,7 +1,8 @@
 """python -m tinylog.detect [-m MODEL] [FILE...] < log > alerts
 
 One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once.
-With --output-format csv there is a row for every window, whether it alerts or not: its number, its session, 0 or 1.
+With --output-format csv there is a row for every window, whether it alerts or not: its number, its session, 0 or 1. With --every-line
+there is one for every line as it comes: its number, its session, the session's score with it.
 """
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from .streaming.alerts import plain, to_json, to_text
 from .streaming.scorer import Scorer
 
 if TYPE_CHECKING:
+    from .model import Model
+    from .pipeline import Pipeline
     from .records import Block
 
 
@@ -26,11 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
+    options.add_argument("--every-line", action="store_true", help="line_no,session,score of every line as CSV, instead of alerts")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
     form, log, model = log_and_model(args, dropped)
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
+    if args.every_line:
+        return _every_line(model, pipeline, log, dropped)
     scorer = Scorer(model, pipeline, args.threshold)
     if args.output_format == "csv":
         _predictions(scorer, log)
@@ -53,6 +59,23 @@ def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
     sys.stdout.flush()
 
 
+def _every_line(model: Model, pipeline: Pipeline, log: Iterator[Block], dropped: Counter[str]) -> int:
+    """A CSV row for each line and session that it belongs to; a line without one has no score."""
+    import csv
+
+    from .live.lines import Live
+    live, rows = Live(model, pipeline), csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(("line_no", "session", "score"))
+    for block in log:
+        lines = block.data.split(b"\n")
+        lines.pop()  # behind the last newline
+        rows.writerows((line_no, plain(key), score) for line_no, line in enumerate(lines, block.first_line_no)
+                       for key, score in live.scores(line) or [(b"", "")])
+        sys.stdout.flush()
+    note("tinylog: every line scored" + _lost(dropped + live.stepper.counters))
+    return 0
+
+
 def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     """What was read, and whatever of it was dropped."""
     pipeline, counters = scorer.pipeline, scorer.counters
@@ -60,7 +83,11 @@ def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
             f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")
-    return text + "".join(f"; {n} {what.replace('_', ' ')}" for what, n in sorted(lost.items()) if n)
+    return text + _lost(lost)
+
+
+def _lost(counters: Counter[str]) -> str:
+    return "".join(f"; {n} {what.replace('_', ' ')}" for what, n in sorted(counters.items()) if n)
 
 
 if __name__ == "__main__":

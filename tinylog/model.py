@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +28,9 @@ from .pipeline import Names, Pipeline, spec_for
 from .reading.formats import FORMATS, Format, format_named
 from .records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, Alert, Template, Windows, silent
 from .windowing import WindowSpec
+
+if TYPE_CHECKING:
+    from .live.lines import Live
 
 FORMAT_VERSION = 1
 
@@ -229,6 +231,16 @@ class Model:
         }
         return {key: json.dumps(value, separators=(",", ":")) for key, value in texts.items()}
 
+    def live(self, form: str) -> Live:
+        """What scores the session of each raw line as it comes, exactly; `form` names the lines' format.
+
+        Raises ConfigError for an unknown format, InputError where a detector of the model reads more of lines than their events.
+        """
+        from .live.lines import Live
+        known = format_named(form)
+        model = self.reading(known)
+        return Live(model, model.pipeline(known))
+
     @classmethod
     def load(cls, path: str | os.PathLike) -> Model:
         """The model of a file. ModelFileError, naming the file, for anything that is no model of this version."""
@@ -297,9 +309,9 @@ def load(path: str | os.PathLike) -> Model:
 
 def bundled(form: Format) -> Model:
     """The model that comes with tinylog for logs of a format. ConfigError, saying what to do, where there is none."""
-    folder = Path(__file__).parent / "models"
-    there = sorted(path.stem for path in folder.glob("*.tinylog"))
+    folder = os.path.join(os.path.dirname(__file__), "models")
+    there = sorted(name.removesuffix(".tinylog") for name in os.listdir(folder) if name.endswith(".tinylog"))
     if form.name not in there:
         raise ConfigError(f"no bundled model for logs of format {form.name!r} (there are: {', '.join(there) or 'none'}); "
                           "train one with `python -m tinylog.train -o M LOG` and give it with -m M")
-    return Model.load(folder / f"{form.name}.tinylog")
+    return Model.load(os.path.join(folder, f"{form.name}.tinylog"))

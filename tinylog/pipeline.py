@@ -138,7 +138,7 @@ class Pipeline:
         self.windower = windower(spec, keep=bool(self._needs))
         self.seconds: Counter[str] = Counter()
         self.lines = 0
-        self._key = re.compile(spec.session.encode()) if spec.session else None
+        self.key = re.compile(spec.session.encode()) if spec.session else None
 
     def run(self, log: Iterable[Block]) -> Iterator[Step]:
         """Each block's step, and a last one that closes what is open."""
@@ -176,12 +176,12 @@ class Pipeline:
         lines = block.data.split(b"\n")
         lines.pop()  # behind the last newline
         self.lines += len(lines)
-        by_key = self._key is not None
+        by_key = self.key is not None
         events = Events(
             event_ids=event_ids,
             line_no=np.arange(block.first_line_no, block.first_line_no + len(lines)),
             lines=lines,
-            sessions=session_keys(lines, self._key) if by_key else self.form.streams(lines) if self.spec.stream else None,
+            sessions=session_keys(lines, self.key) if by_key else self.form.streams(lines) if self.spec.stream else None,
             times=self.form.times(lines),
             labels=self.form.labels(lines),
             file=block.file,

@@ -136,7 +136,7 @@ class Detector:
     def expected(self, event: int) -> tuple[tuple[int, float], ...]:
         """What follows an event in normal windows, PAD for their end, and in which share of those that have it; likeliest first."""
         following = np.arange(len(self.params["events"]), dtype=np.uint64)
-        pairs = _mixed(np.uint64(event) << np.uint64(32) | following).astype(np.uint32)
+        pairs = mixed(np.uint64(event) << np.uint64(32) | following).astype(np.uint32)
         known = np.flatnonzero(_within(pairs, self.params["bigram.normal"]))
         counts = self.params["bigram.count"][np.searchsorted(self.params["bigram.normal"], pairs[known])]
         order = np.argsort(-counts.astype(np.int64), kind="stable")
@@ -159,11 +159,11 @@ class _Facts(NamedTuple):
     def of(cls, events: np.ndarray, n_events: int) -> _Facts:
         ordered, ids = np.sort(events, 1), events.astype(np.uint64)
         first = np.diff(ordered, axis=1, prepend=PAD) != 0  # of each kind; PAD, the smallest, is none
-        hashes = _mixed(ordered.astype(np.uint64))
+        hashes = mixed(ordered.astype(np.uint64))
         following = np.concatenate([ids[:, 1:], np.full((len(ids), 1), PAD, np.uint64)], 1)
         return cls((hashes * first).sum(1, dtype=np.uint64).astype(np.uint32),
                    (hashes * (ordered != PAD)).sum(1, dtype=np.uint64).astype(np.uint32),
-                   _mixed(ids << np.uint64(32) | following).astype(np.uint32), events != PAD,
+                   mixed(ids << np.uint64(32) | following).astype(np.uint32), events != PAD,
                    np.where(events < n_events, events, PAD).astype(np.intp))
 
 
@@ -266,7 +266,7 @@ def _within(keys: np.ndarray, memory: np.ndarray) -> np.ndarray:
     return memory[np.minimum(np.searchsorted(memory, keys), len(memory) - 1)] == keys
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:
+def mixed(x: np.ndarray) -> np.ndarray:
     """uint64 with all bits stirred (the finaliser of SplitMix64, Steele 2014), so that sums of them tell sets apart."""
     x = (x + np.uint64(0x9E3779B97F4A7C15))
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

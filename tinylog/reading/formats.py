@@ -91,6 +91,10 @@ class Format:
                              for head, line in zip(heads, lines)], np.float64)
         return np.fromiter(map(known.__getitem__, heads), np.float64, len(heads))
 
+    def time_of(self, line: bytes) -> float:
+        """Seconds since 1970 of one line, NaN where it has no time."""
+        return np.nan if self.time is None else self._seconds(line, None)
+
     def _seconds(self, text: bytes, year: int | None, width: int | None = None) -> float | None:
         match = self.lead.match(text)
         if width is not None and (match is None or match.end() != width or not width):
