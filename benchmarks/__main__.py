@@ -21,8 +21,8 @@ HEADS = ("row", "peer", "goal", "ratio", "min to max", "ours", "checked in the s
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0"""
-    from . import parsing, scoring
-    parts = {"parsing": parsing.rows, **scoring.ROWS}
+    from . import parsing, scoring, training, whole
+    parts = {"parsing": parsing.rows, **scoring.ROWS, **whole.ROWS, "training": training.teacher}
     options = argparse.ArgumentParser(prog="python -m benchmarks", allow_abbrev=False)
     options.add_argument("parts", nargs="*", metavar="PART", help=f"out of {', '.join(parts)} (default: all)")
     options.add_argument("--quick", action="store_true", help="small inputs, fewer pairs: to see that it runs")

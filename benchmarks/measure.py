@@ -60,17 +60,24 @@ def share(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(ours, theirs)]
 
 
-def process(*command: str, stdin: bytes | None = None, cwd: str | None = None) -> tuple[float, float, bytes]:
-    """Wall-clock seconds, peak MiB of resident memory, and standard output of a Python process of its own, one thread."""
+def process(*command: str, stdin: bytes | None = None, cwd: str | None = None) -> tuple[float, bytes]:
+    """Wall-clock seconds and standard output of a Python process of its own, one thread."""
     started = perf_counter()
-    child = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, cwd=cwd, env=os.environ | ONE_THREAD)
-    if stdin is not None:
-        child.stdin.write(stdin)
-        child.stdin.close()
-    out = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{' '.join(command)[:200]} ended with {child.returncode}")
-    return perf_counter() - started, usage.ru_maxrss / 1024, out
+    done = subprocess.run([sys.executable, *command], input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=cwd, env=os.environ | ONE_THREAD, check=True)
+    return perf_counter() - started, done.stdout
+
+
+# A child starts with the peak of the process that it is split from: a small one stands between.
+_PEAK = """import os, sys
+child = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, *sys.argv[1:]])
+_, status, usage = os.wait4(child, 0)
+sys.stderr.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))"""
+
+
+def peak(*command: str) -> tuple[float, bytes]:
+    """Peak MiB of resident memory, and standard output, of a Python process."""
+    done = subprocess.run([sys.executable, "-S", "-c", _PEAK, *command], stdin=subprocess.DEVNULL, capture_output=True,
+                          env=os.environ | ONE_THREAD, check=True)
+    return int(done.stderr.rpartition(b"\n")[2]) / 1024, done.stdout

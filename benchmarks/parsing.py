@@ -90,7 +90,7 @@ def _whole_process(lines: Sequence[bytes], pairs: int) -> Row:
         commands = ("-m", "tinylog.parse", str(path)), (peer, str(path))
         root = str(Path(__file__).parents[1])
         ours, theirs = alternately(*[lambda command=command: process(*command, cwd=root) for command in commands], pairs)
-        n_rows = [process(*command, cwd=root)[2].count(b"\n") for command in commands]
+        n_rows = [process(*command, cwd=root)[1].count(b"\n") for command in commands]
     checked = {"rows": "equal" if n_rows[0] == n_rows[1] == len(lines) + 1 else f"DIFFERENT: {n_rows}"}
     name = f"python -m tinylog.parse, {len(lines):,} lines, whole process"
     return Row(name, PEER, ">= 8", faster(ours, theirs), median(ours), checked=checked)
