@@ -16,7 +16,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import ConfigError
-from .timestamps import seconds
+from .minutes import split
+from .timestamps import second_span, seconds
 
 _TIME = rb"\d+:\d+:\d+(?:[.,]\d+)?"
 _STAMP = rb"(?P<time>\d+-\d+-\d+ " + _TIME + rb") "
@@ -82,14 +83,14 @@ class Format:
             return None
         found = next((match for match in map(self.lead.match, lines) if match and match["time"]), None)
         width = found.end() if found else 0
-        # Most lines of a block share a few beginnings: each is read once. A line whose header is longer or shorter
-        # than the first one's does not match to the very end, and is read by itself.
-        heads = [line[:width] for line in lines]
-        known = {head: self._seconds(head, year, width) for head in set(heads)}
+        # Most lines of a block share a few minutes: each is read once. A line whose header is longer or shorter than the
+        # first one's does not match to the very end, and is read by itself.
+        minutes, more = split([line[:width] for line in lines], found and second_span(found, self.time))
+        known = {minute: self._seconds(minute, year, width) for minute in set(minutes)}
         if None in known.values():
-            return np.array([self._seconds(line, year) if known[head] is None else known[head]
-                             for head, line in zip(heads, lines)], np.float64)
-        return np.fromiter(map(known.__getitem__, heads), np.float64, len(heads))
+            return np.array([self._seconds(line, year) if known[minute] is None else known[minute] + seconds
+                             for minute, line, seconds in zip(minutes, lines, more.tolist())], np.float64)
+        return np.fromiter(map(known.__getitem__, minutes), np.float64, len(lines)) + more
 
     def time_of(self, line: bytes) -> float:
         """Seconds since 1970 of one line, NaN where it has no time."""

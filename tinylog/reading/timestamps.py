@@ -37,6 +37,18 @@ def seconds(text: bytes, layout: str, year: int | None = None) -> float:
     return math.nan
 
 
+def second_span(line: re.Match[bytes], layout: str) -> tuple[int, int] | None:
+    """Where the two digits of its second and their fraction stand in a line whose group "time" is a time of that layout; None where
+    it is no time.
+    """
+    for name in layout.split("|"):
+        match = _layout(name).fullmatch(line["time"])
+        if match:
+            begin, end = match.span(4) if match.re.groups > 1 else (match.end() - 2, match.end())
+            return line.start("time") + begin, line.start("time") + end
+    return None
+
+
 @cache
 def _layout(name: str) -> re.Pattern[bytes]:
     return re.compile(LAYOUTS[name])
@@ -49,8 +61,8 @@ def _seconds(parts: tuple[bytes, ...], year: int | None) -> float:
     zone = None
     if last and last[0]:
         year, zone = (int(last[0]), None) if last[0].isdigit() else (year, last[0])
-    within = 3600 * int(hour) + 60 * int(minute) + float(second.replace(b",", b".") if len(second) > 2 else second)
-    return _midnight(date, year) + within - (_ahead(zone) if zone else 0)
+    begun = _midnight(date, year) + 3600 * int(hour) + 60 * int(minute) - (_ahead(zone) if zone else 0)
+    return begun + float(second.replace(b",", b".") if len(second) > 2 else second)  # the one sum that rounds: minutes.py has it too
 
 
 @lru_cache(maxsize=256)
