@@ -18,7 +18,9 @@ from .streaming.scorer import Scorer
 if TYPE_CHECKING:
     from .model import Model
     from .pipeline import Pipeline
+    from .reading.formats import Format
     from .records import Block
+    from .streaming.budget import Budget
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                          help="alerts as text or JSON lines; csv: window,session,prediction of every window")
     options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
+    options.add_argument("--budget", metavar="N/SPAN", help="so many alerts on a normal log: 5/day, 1/hour, 5/10k (lines); instead of a threshold")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--every-line", action="store_true", help="line_no,session,score of every line as CSV, instead of alerts")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
@@ -37,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
     if args.every_line:
         return _every_line(model, pipeline, log, dropped)
-    scorer = Scorer(model, pipeline, args.threshold)
+    budget = _budget(args.budget, model, form) if args.budget else None
+    scorer = Scorer(model, pipeline, args.threshold, budget)
     if args.output_format == "csv":
         _predictions(scorer, log)
     else:
@@ -46,7 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(write(alert) + "\n")
             sys.stdout.flush()
     note(_summary(scorer, dropped))
+    if budget:
+        note(f"tinylog: {budget.used(scorer.counters['alerts'], pipeline.lines)}")
     return 3 if args.exit_code and scorer.counters["alerts"] else 0
+
+
+def _budget(text: str, model: Model, form: Format) -> Budget:
+    from .streaming.budget import Budget, Calibration
+    stored = model.card.get("calibration")
+    return Budget(text, stored and Calibration.from_json(stored), form.time is not None)
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:

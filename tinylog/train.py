@@ -1,8 +1,9 @@
 """python -m tinylog.train -o MODEL [FILE...]: logs to a model file.
 
 With labels (--labels F, or in the log) the default detector is distillog, taught by a larger network; without them the rules
-that the normal log gives teach the same student. The figures, beside the rules, are those of a twin that was trained without
-the validation windows (--valid, else a part of the log that is cut off); the model itself learns from them too.
+that the normal log gives teach the same student. A twin is trained without the validation windows (--valid, else a part of the log
+that is cut off): its figures are shown beside the rules, and its scores of normal ones are what detect --budget spends alerts by. The
+model itself learns from those windows too.
 """
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from .parsing.parser import KINDS
 from .reading.labels import read_templates
 from .records import Template, Windows
 from .training.build import Options, build, held_out, merged, needs_of
+from .training.calibration import calibration
 from .training.dataset import Dataset, load
 from .training.progress import Progress
 from .training.vector_files import read_template_vectors, read_word_vectors
@@ -46,11 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
          + ("no labels: all are taken as normal" if data.train.labels is None else f"{int(data.train.labels.sum())} of them anomalous"))
     name = os.path.basename(args.output).removesuffix(".tinylog")
     progress = lambda what: Progress(f"tinylog: {what}")  # noqa: E731
-    judged = None if data.train.labels is None else data if data.valid is not None else held_out(data, np.random.default_rng(args.seed))
+    judged, held_back = data if data.valid is not None else held_out(data, np.random.default_rng(args.seed)), None
     if judged is not None:
-        sys.stdout.write(_table(build(judged, name, replace(options, explained=False), progress), judged.valid))
-        sys.stdout.flush()
+        twin = build(judged, name, replace(options, explained=False), progress)
+        windows = twin.renumbered(judged.valid)
+        if windows.labels is not None and windows.labels.any():
+            sys.stdout.write(_table(twin, windows))
+            sys.stdout.flush()
+        share = 0.0 if judged is data else len(windows) / len(data.train)  # of the log: another file's time and lines are not known
+        held_back = calibration(twin, windows, share * data.seconds, round(share * data.lines))
     model = build(merged(data), name, options, progress)
+    model.card["calibration"] = held_back and held_back.to_json()
     model.save(args.output)
     sizes = sum(model.parts().values())
     note(f"tinylog: {args.output} written, {sizes} bytes, {', '.join(f'{kind} above {threshold:.3f}' for kind, threshold in model.thresholds.items())}, prior {model.card['prior']:.4f}")
@@ -102,9 +110,8 @@ def _check_folder(path: str) -> None:
         raise ModelFileError(f"{path} cannot be written: {folder} is not a folder that can be written to")
 
 
-def _table(twin: Model, parsed: Windows) -> str:
-    """Figures of a twin of the model, trained without the validation windows, beside the rules. parsed: event ids of the parser."""
-    windows = twin.renumbered(parsed)
+def _table(twin: Model, windows: Windows) -> str:
+    """Figures of a twin of the model, trained without the validation windows, beside the rules."""
     names = [*twin.thresholds, *detectors.load("rules").NAMES]
     states = twin.detectors["rules"].states(windows)
     columns = [twin.score(windows) > twin.threshold, *(states != 0).T]

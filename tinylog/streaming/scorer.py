@@ -22,6 +22,7 @@ from .explain import explained
 
 if TYPE_CHECKING:
     from ..model import Model
+    from .budget import Budget
 
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
 DRIFT_EVENTS = 1000  # events that are judged together
@@ -31,8 +32,8 @@ DRIFT_LEAST = 100  # events at the end of a log that are enough to judge
 class Scorer:
     """One log and one model. `counters` says what happened: lines, sessions, alerts, and what was dropped on the way."""
 
-    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None) -> None:
-        self.model, self.pipeline = model, pipeline
+    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None) -> None:
+        self.model, self.pipeline, self.budget = model, pipeline, budget
         self.threshold = model.threshold if threshold is None else threshold
         self.counters: Counter[str] = Counter()
         self._told: set[int] = set()  # numbers of open sessions that have alerted
@@ -77,7 +78,7 @@ class Scorer:
             return
         windows, scores, names = self._scored(sessions)
         self.counters["sessions"] += closed * len(sessions)
-        for i in np.flatnonzero(scores > self.threshold).tolist():
+        for i in self._alerting(sessions, scores, closed).tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
@@ -87,6 +88,13 @@ class Scorer:
                 self._told.add(session.order)
         if closed:
             self._told.difference_update(session.order for session in sessions)
+
+    def _alerting(self, sessions: Sequence[Session], scores: np.ndarray, closed: bool) -> np.ndarray:
+        """Which sessions are alerts, in order: those above the threshold or, with a budget, those that are rare enough for it."""
+        if self.budget is None:
+            return np.flatnonzero(scores > self.threshold)
+        p, most = self.budget.p_values(scores, np.array([session.last_time for session in sessions]), closed)
+        return np.flatnonzero(p <= most)
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:
         """One alert for the whole log when too much of it is new."""

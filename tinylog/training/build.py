@@ -206,11 +206,13 @@ def _distillog(material: _Material, options: Options, progress: Report) -> tuple
 
 
 def held_out(data: Dataset, rng: np.random.Generator, share: float = 0.15) -> Dataset | None:
-    """The same data with a part of the training windows as validation; None where either part would lack normal or anomalous ones.
+    """The same data with a part of the training windows as validation; None where either part would lack windows, or normal or anomalous
+    ones where there are labels.
 
     Stretches of a stream: the last ones, with a gap of one window. Sessions: as many of each label, drawn.
     """
-    labels, n = data.train.labels, len(data.train)
+    n, labelled = len(data.train), data.train.labels is not None and len(np.unique(data.train.labels)) == 2
+    labels = data.train.labels if labelled else np.zeros(n, np.int8)
     if data.timed:
         cut = np.arange(n) >= n - int(share * n)
         kept = np.arange(n) < n - int(share * n) - 1
@@ -220,7 +222,7 @@ def held_out(data: Dataset, rng: np.random.Generator, share: float = 0.15) -> Da
             there = np.flatnonzero(labels == label)
             cut[rng.permutation(there)[:int(share * len(there))]] = True
         kept = ~cut
-    if any(len(np.unique(labels[part])) < 2 for part in (cut, kept)):
+    if any(len(np.unique(labels[part])) < 1 + labelled for part in (cut, kept)):
         return None
     return replace(data, train=data.train.take(kept), valid=data.train.take(cut))
 

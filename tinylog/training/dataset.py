@@ -21,6 +21,7 @@ from ..reading.formats import FORMATS, Format
 from ..reading.labels import read_labels
 from ..records import PAD, UNKNOWN, Block, Template, Windows, concatenated
 from ..windowing import WindowSpec
+from ..windowing.sessions import Session
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Dataset:
     valid: Windows | None
     unlabelled: Windows | None
     lines: int
+    seconds: float  # of log time of the training windows, 0 where the log has none
     dropped: Counter[str]
 
     @property
@@ -77,26 +79,27 @@ def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str
     spec = spec_for(form, session=session, window=window)
     truth = read_labels(labels) if labels else None
 
-    def cut(paths: Sequence[str], known: dict[bytes, int] | None) -> tuple[Windows | None, int]:
-        parts, lines = [], 0
+    def cut(paths: Sequence[str], known: dict[bytes, int] | None) -> tuple[Windows | None, int, float]:
+        parts, lines, seconds = [], 0, 0.0
         for path in paths:
             other, log = logs[path]
             same = other is form
             twin = mined if same else Parser.from_json(mined.to_json(), other.content_of)
             pipeline = Pipeline(other, twin, spec if same else spec_for(other, session=session, window=window), needs=needs)
-            parts.append(_windows(pipeline, log(), known, mined.n_known if not same else None))
-            lines += pipeline.lines
-        return (_joined(parts), lines) if parts else (None, lines)
+            sessions = [session for step in pipeline.run(log()) for session in step.closed]
+            parts.append(_windows(pipeline, sessions, known, mined.n_known if not same else None))
+            lines, seconds = lines + pipeline.lines, seconds + _span(sessions)
+        return (_joined(parts) if parts else None), lines, seconds
 
-    train, lines = cut(files, truth)
-    checked, _ = cut(valid, truth)
-    rest, _ = cut(unlabelled, None)
+    train, lines, seconds = cut(files, truth)
+    checked, _, _ = cut(valid, truth)
+    rest, _, _ = cut(unlabelled, None)
     mined.freeze()
     if len(train) == 0:
         raise InputError("the log has no session: no line holds a session key; --session REGEX or --window N cuts it another way")
     if checked is not None and (checked.labels is None) != (train.labels is None):
         raise InputError("the training log and the validation log must both have labels, or none of them")
-    return Dataset(form, mined, spec, train, checked, None if rest is None else replace(rest, labels=None), lines, dropped)
+    return Dataset(form, mined, spec, train, checked, None if rest is None else replace(rest, labels=None), lines, seconds, dropped)
 
 
 def _recorded(file: str, form: Format | None, dropped: Counter[str]) -> tuple[Format, Callable[[], Iterable[Block]]]:
@@ -108,14 +111,19 @@ def _recorded(file: str, form: Format | None, dropped: Counter[str]) -> tuple[Fo
     return form, lambda: read([file], Counter())
 
 
-def _windows(pipeline: Pipeline, log: Iterable[Block], known: dict[bytes, int] | None, n_known: int | None = None) -> Windows:
+def _windows(pipeline: Pipeline, sessions: Sequence[Session], known: dict[bytes, int] | None, n_known: int | None = None) -> Windows:
     """All sessions of a log; event ids from `n_known` on, which mean nothing outside this pipeline, are UNKNOWN."""
-    sessions = [session for step in pipeline.run(log) for session in step.closed]
     none = known is None and all(session.label is None for session in sessions)
     windows = pipeline.windows(sessions, None if none else labelled(sessions, known))
     if n_known is not None:
         windows = replace(windows, events=np.where(windows.events >= n_known, UNKNOWN, windows.events))
     return windows
+
+
+def _span(sessions: Sequence[Session]) -> float:
+    """Seconds of log time from the first line to the last."""
+    times = [time for session in sessions for time in (session.first_time, session.last_time) if time == time]
+    return max(times) - min(times) if times else 0.0
 
 
 def _joined(parts: Sequence[Windows]) -> Windows:
