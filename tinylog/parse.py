@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
-from itertools import chain, count, repeat
+from itertools import chain, count
 
 from .console import arguments, given_format, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
 import numpy as np
@@ -71,7 +71,8 @@ def _write(parsed: Iterable[Parsed], form: Format, parser: Parser, args) -> None
             templates = {event_id: _template(parser, event_id) for event_id in set(ids)}  # learning may change a text
             known.update((template, _end(template, None, args.json)) for template in set(templates.values()) - known.keys())
             ends = map({event_id: known[template] for event_id, template in templates.items()}.__getitem__, ids)
-        sys.stdout.write("".join(chain.from_iterable(zip(repeat(begin), map(str, count(first)), ends))))
+        numbers = map(str, count(first)) if not begin else map(begin.__add__, map(str, count(first)))
+        sys.stdout.write("".join(chain.from_iterable(zip(numbers, ends))))
         sys.stdout.flush()
 
 
