@@ -20,7 +20,8 @@ _KIND = bytes(_DIGIT if c == _ZERO else _LETTER if c in b"abcdefABCDEF" else c <
 _IDENTIFIER = b"a0f"
 _GROUPS = 5  # of a UUID
 _NEAR = 5  # bytes of an identifier that are looked at
-_FEW = 1024  # bytes
+_FEW, _MANY = 1024, 1 << 14  # bytes
+_BEHIND_DIGITS = np.uint8(ord("9") + 1)
 _MAY_IDENTIFY = re.compile(rb"0[A-Fa-f]").search
 _RUN = rb"(?=[0A-Fa-f]{0,4}0[A-Fa-f])[0A-Fa-f]{3,}(?![A-Za-z0])"
 _FOUR, _LESS = rb"(?:[0A-Fa-f]+-){4}", rb"(?:[0A-Fa-f]+-){0,3}"  # groups in front of a run
@@ -29,7 +30,12 @@ _EACH = re.compile(rb"(?:(?<![A-Za-z0])|(?<=0x))(?:%b%b(?:-%b%b)*|%b)" % (_FOUR,
 
 def zeroed(data: bytes) -> bytes:
     """`data` with every ASCII digit replaced by "0"."""
-    return data.translate(_TO_ZERO)
+    if len(data) <= _MANY:
+        return data.translate(_TO_ZERO)
+    text = np.frombuffer(data, np.uint8) - _BEHIND_DIGITS  # the digits are the ten greatest now, "0" the least of them
+    np.minimum(text, np.full_like(text, 256 - 10), out=text)  # of two arrays: with a number it takes ten times as long
+    text += _BEHIND_DIGITS
+    return text.tobytes()
 
 
 def canonical(data: bytes) -> bytes:
