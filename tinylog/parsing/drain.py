@@ -23,12 +23,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from operator import itemgetter
 
 import numpy as np
 
 from .masks import WILDCARD
-from .tokens import Words
+from .tokens import Line, Words
 
 ANY = b"\n"  # takes any word; no word holds a newline
 SLOT, NUMBERED, NAMED = 8, 4, 3
@@ -37,9 +38,11 @@ LAYOUT = 2  # words that agree beside the one that stands for a value
 CROWDED = 300  # events in a leaf
 SIMILAR = 0.6  # the share of equal words with which a line joins another in a crowded leaf
 
+_NONE: dict[bytes, Shape] = {}
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 
 Leaf = tuple[int, bytes]
+Shape = tuple[Callable[[Words], object], dict[object, list[int]]]  # what finds the words that are not ANY, and the patterns that have them
 
 
 class Drain:
@@ -52,8 +55,7 @@ class Drain:
         self.max_children = max_children
         self.events: dict[Words, int] = {}
         self.patterns: list[tuple[Words, int]] = []  # words with ANY, and their event, in order of making
-        self._fixed: list[tuple[Callable[[Words], object], object]] = []  # what finds their words other than ANY, and these
-        self._leaves: dict[Leaf, list[int]] = {}  # indices of patterns
+        self._shapes: dict[Leaf, dict[bytes, Shape]] = {}  # by where ANY stands: indices of patterns by their other words
         self._crowds: dict[Leaf, list[Words]] = {}  # up to CROWDED
         self._hashes: dict[Leaf, np.ndarray] = {}  # (CROWDED, words) of the full ones
         self._children: Counter[int] = Counter()
@@ -64,8 +66,8 @@ class Drain:
         """The event of these words, or None. Changes nothing."""
         event = self.events.get(words)
         if event is None:
-            index = next(self._covering(words), None)
-            event = None if index is None else self.patterns[index][1]
+            covering = self._covering(words)
+            event = self.patterns[min(covering)][1] if covering else None
         return event
 
     def propose(self, words: Words, first_event: int) -> tuple[Words, int | None]:
@@ -85,18 +87,19 @@ class Drain:
             self._crowds[leaf] = []
             self._children[leaf[0]] += 1
         if ANY in pattern:
-            self._leaves.setdefault(leaf, []).append(len(self.patterns))
-            self._fixed.append(_fixed(pattern))
+            shape = bytes([word == ANY for word in pattern])
+            of, having = self._shapes.setdefault(leaf, {}).setdefault(shape, (_fixed(shape), {}))
+            having.setdefault(of(pattern), []).append(len(self.patterns))
             self.patterns.append((pattern, event))
         else:
             self.events[pattern] = event
             if len(self._crowds[leaf]) < CROWDED:
                 self._crowds[leaf].append(pattern)
-        self._slots.update([slot for _, slot in _gaps(pattern)])
+        self._slots.update(_gaps(pattern))
 
-    def see(self, tokens: list[bytes], words: Words, event: int) -> None:
+    def see(self, line: Line, event: int) -> None:
         """Remember how the words of a new event stand among its values, for `settle`."""
-        self._layouts.setdefault(_layout(tokens, words), event)
+        self._layouts.setdefault(tuple([word or WILDCARD for word in line.kept]), event)
 
     def settle(self) -> None:
         """Make a pattern of every word that stands where another line has a value."""
@@ -113,11 +116,11 @@ class Drain:
     def merges(self) -> Iterator[tuple[int, int]]:
         """Pairs of events that are one: a pattern of the second covers words, or an earlier pattern, of the first."""
         for words, event in self.events.items():
-            for index in self._covering(words):
-                yield event, self.patterns[index][1]
-                break
+            covering = self._covering(words)
+            if covering:
+                yield event, self.patterns[min(covering)][1]
         for i, (pattern, event) in enumerate(self.patterns):
-            yield from ((event, self.patterns[index][1]) for index in self._covering(pattern) if index > i)
+            yield from ((event, self.patterns[index][1]) for index in sorted(self._covering(pattern)) if index > i)
 
     def renumbered(self, new: dict[int, int]) -> Drain:
         """The same with other event numbers, without the words for which a pattern gives the same answer."""
@@ -134,14 +137,14 @@ class Drain:
         return [pattern for pattern, mine in reversed(self.patterns) if mine == event] + \
                [words for words, mine in self.events.items() if mine == event]
 
-    def _covering(self, words: Words) -> Iterator[int]:
-        """Indices of the patterns that cover the words, in order."""
+    def _covering(self, words: Words) -> list[int]:
+        """Indices of the patterns that cover the words: one look-up for each way in which ANY stands in a leaf's patterns."""
+        found: list[int] = []
         if words:
-            named, free = self._leaves.get((len(words), words[0]), ()), self._leaves.get((len(words), ANY), ())
-            for index in sorted([*named, *free]) if named and free else named or free:
-                of, fixed = self._fixed[index]
-                if of(words) == fixed:
-                    yield index
+            for first in words[0], ANY:
+                for of, having in self._shapes.get((len(words), first), _NONE).values():
+                    found += having.get(of(words), ())
+        return found
 
     def _leaf(self, words: Words) -> Leaf:
         leaf = len(words), words[0] if words else ANY
@@ -151,16 +154,20 @@ class Drain:
 
     def _generalised(self, words: Words) -> Words:
         """The words with a wildcard wherever enough others have filled the same gap."""
-        for i, slot in _gaps(words):
-            filled = self._slots.get(slot, 0) + 1
-            if filled >= NAMED and filled >= _enough(words, i):
+        filled = list(map(self._slots.get, _gaps(words), repeat(0)))
+        if max(filled, default=0) + 1 < NAMED:
+            return words
+        places = [i for i in range(1, len(words)) if words[i] != ANY]
+        for i, n in zip(places, filled):
+            if n + 1 >= NAMED and n + 1 >= _enough(words, i):
                 return self._generalised(words[:i] + (ANY,) + words[i + 1:])
         return words
 
     def _joined(self, words: Words, first_event: int) -> tuple[Words, int | None]:
         """Drain's own step: the most similar of the leaf, a pattern before plain words, widened to cover these too."""
         leaf = self._leaf(words)
-        patterns = [self.patterns[index] for index in self._leaves.get(leaf, ())]
+        shapes = self._shapes.get(leaf, _NONE).values()
+        patterns = [self.patterns[index] for index in sorted(index for _, having in shapes for some in having.values() for index in some)]
         open_patterns = [row for row in patterns if row[1] >= first_event]
         pattern = max(open_patterns, key=lambda row: _equal(row[0], words), default=((), None))
         for near, event in pattern, (self._nearest(leaf, words), None):
@@ -176,16 +183,6 @@ class Drain:
         return self._crowds[leaf][int(equal.sum(1).argmax())]
 
 
-def _layout(tokens: list[bytes], words: Words) -> Words:
-    """The tokens with <*> for each that is no word."""
-    layout, at = [], 0
-    for token in tokens:
-        is_word = at < len(words) and token == words[at]
-        at += is_word
-        layout.append(token if is_word else WILDCARD)
-    return tuple(layout)
-
-
 def _enough(words: Words, i: int) -> int:
     """How many words make the place i a variable."""
     if words[i - 1].lower() in NAMING:
@@ -193,18 +190,19 @@ def _enough(words: Words, i: int) -> int:
     return NUMBERED if WILDCARD in words[i] else SLOT
 
 
-def _fixed(pattern: Words) -> tuple[Callable[[Words], object], object]:
-    places = [i for i, word in enumerate(pattern) if word != ANY]
-    of = itemgetter(*places) if places else len
-    return of, of(pattern)
+def _fixed(shape: bytes) -> Callable[[Words], object]:
+    places = [i for i, is_any in enumerate(shape) if not is_any]
+    return itemgetter(*places) if places else len
 
 
 def _equal(pattern: Words, words: Words) -> int:
     return sum(map(bytes.__eq__, pattern, words))
 
 
-def _gaps(words: Words) -> list[tuple[int, int]]:
-    """Each place that may be a variable, by a hash of what is around it. The first word never is: it names the line."""
-    hashes = [hash(placed) for placed in enumerate(words)]
+def _gaps(words: Words) -> list[int]:
+    """Each place that may be a variable, as a hash of what is around it. The first word never is: it names the line."""
+    hashes = list(map(hash, enumerate(words)))
     around = sum(hashes)
-    return [(i, around - hashes[i]) for i in range(1, len(words)) if words[i] != ANY]
+    if ANY in words:
+        return [around - hashes[i] for i in range(1, len(words)) if words[i] != ANY]
+    return [around - one for one in hashes[1:]]

@@ -69,7 +69,7 @@ class Parser:
         size = self.bounds.cache_entries, self.bounds.cache_bytes, self.counters
         self._lines, self._keys, self._contents = (Cache(name, *size) for name in ("line_cache", "key_cache", "content_cache"))
         self._caches = self._lines, self._keys, self._contents
-        self._seeded = bool(seeds)
+        self._seeded, self._seed_names = bool(seeds), {template.name for template in seeds}
 
     @property
     def n_known(self) -> int:
@@ -194,13 +194,12 @@ class Parser:
         return np.fromiter(self._lines.ids(lines, of_lines, keep_unknown), np.int32, len(lines))
 
     def _match_content(self, content: bytes) -> int:
-        if not content.strip():
-            return UNKNOWN
-        seed = self._seeds.match(content)
+        seed = self._seeds.match(content) if self._seeded and content.strip() else None
         if seed is not None:
             return FIRST_EVENT + seed
-        event = self._groups.match(self._tokens.words(content))
-        return UNKNOWN if event is None else event
+        words = self._tokens.words(content)
+        event = self._groups.match(words)
+        return UNKNOWN if event is None or not words and not content.strip() else event
 
     def _learn_content(self, content: bytes) -> int:
         event_id = self._match_content(content)
@@ -218,7 +217,7 @@ class Parser:
             self._append(text)
         else:
             self.templates[event] = self.templates[event]._replace(text=text)
-        self._groups.see(line.tokens, line.words, event)
+        self._groups.see(line, event)
         self._groups.add(line.words, event)
         if pattern != line.words:
             self._groups.add(pattern, event)
@@ -232,18 +231,17 @@ class Parser:
     def _append(self, text: str) -> None:
         """A learned template is called by its id, unless a seed has that name: then with a plus in front."""
         name = str(len(self.templates))
-        taken = any(template.name == name for template in self.templates[FIRST_EVENT:self._first_learned])
-        self.templates.append(Template("+" + name if taken else name, text))
+        self.templates.append(Template("+" + name if name in self._seed_names else name, text))
 
 
 def _text(line: Line, pattern: Words) -> str:
     """The masked tokens as the text of a template, with <*> where the pattern takes any word."""
-    shown, at = list(line.tokens), 0
-    for i, token in enumerate(shown):
-        if at < len(pattern) and token == line.words[at]:
-            if pattern[at] == ANY:
-                shown[i] = token[:token.find(b"=") + 1] + WILDCARD  # user=root: its name stays
-            at += 1
+    shown = line.tokens
+    if ANY in pattern:
+        shown, of_words = list(shown), iter(pattern)
+        for i, word in enumerate(line.kept):
+            if word and next(of_words) == ANY:
+                shown[i] = word[:word.find(b"=") + 1] + WILDCARD  # user=root: its name stays
     return b" ".join(shown).decode("utf-8", "backslashreplace")
 
 
