@@ -57,10 +57,11 @@ class Drain:
         self.patterns: list[tuple[Words, int]] = []  # words with ANY, and their event, in order of making
         self._shapes: dict[Leaf, dict[bytes, Shape]] = {}  # by where ANY stands: indices of patterns by their other words
         self._crowds: dict[Leaf, list[Words]] = {}  # up to CROWDED
-        self._hashes: dict[Leaf, np.ndarray] = {}  # (CROWDED, words) of the full ones
+        self._hashes: dict[Leaf, np.ndarray] = {}  # (words, CROWDED) of the full ones
         self._children: Counter[int] = Counter()
         self._layouts: dict[Words, int] = {}  # tokens of lines that were learned, <*> for each value
-        self._slots: Counter[int] = Counter()  # how many fill a gap, by the hash of what stands around it
+        self._slots: dict[int, int] = {}  # how many fill a gap, by the hash of what stands around it
+        self._last: tuple[Words, list[int], list[int]] = (), [], []  # `_filled` of these words
 
     def match(self, words: Words) -> int | None:
         """The event of these words, or None. Changes nothing."""
@@ -95,7 +96,9 @@ class Drain:
             self.events[pattern] = event
             if len(self._crowds[leaf]) < CROWDED:
                 self._crowds[leaf].append(pattern)
-        self._slots.update(_gaps(pattern))
+        gaps, filled = self._filled(pattern)
+        self._slots.update(zip(gaps, [n + 1 for n in filled]))
+        self._last = (), [], []
 
     def see(self, line: Line, event: int) -> None:
         """Remember how the words of a new event stand among its values, for `settle`."""
@@ -154,14 +157,20 @@ class Drain:
 
     def _generalised(self, words: Words) -> Words:
         """The words with a wildcard wherever enough others have filled the same gap."""
-        filled = list(map(self._slots.get, _gaps(words), repeat(0)))
-        if max(filled, default=0) + 1 < NAMED:
-            return words
-        places = [i for i in range(1, len(words)) if words[i] != ANY]
-        for i, n in zip(places, filled):
-            if n + 1 >= NAMED and n + 1 >= _enough(words, i):
-                return self._generalised(words[:i] + (ANY,) + words[i + 1:])
+        _, filled = self._filled(words)
+        if max(filled, default=0) + 1 >= NAMED:
+            places = [i for i in range(1, len(words)) if words[i] != ANY]
+            for i, n in zip(places, filled):
+                if n + 1 >= NAMED and n + 1 >= _enough(words, i):
+                    return self._generalised(words[:i] + (ANY,) + words[i + 1:])
         return words
+
+    def _filled(self, words: Words) -> tuple[list[int], list[int]]:
+        """The gaps of these words, and how many have filled each."""
+        if self._last[0] != words:
+            gaps = _gaps(words)
+            self._last = words, gaps, list(map(self._slots.get, gaps, repeat(0)))
+        return self._last[1:]
 
     def _joined(self, words: Words, first_event: int) -> tuple[Words, int | None]:
         """Drain's own step: the most similar of the leaf, a pattern before plain words, widened to cover these too."""
@@ -178,9 +187,9 @@ class Drain:
     def _nearest(self, leaf: Leaf, words: Words) -> Words:
         """Of a crowd, which no longer grows, the words that agree in most places; its hashes are compared at once."""
         if leaf not in self._hashes:
-            self._hashes[leaf] = np.array([list(map(hash, row)) for row in self._crowds[leaf]])
-        equal = self._hashes[leaf] == np.array(list(map(hash, words)))
-        return self._crowds[leaf][int(equal.sum(1).argmax())]
+            self._hashes[leaf] = np.array([list(map(hash, place)) for place in zip(*self._crowds[leaf])])
+        equal = self._hashes[leaf] == np.array([[hash(word)] for word in words])
+        return self._crowds[leaf][int(equal.sum(0, dtype=np.int16).argmax())]
 
 
 def _enough(words: Words, i: int) -> int:

@@ -81,7 +81,7 @@ class Parser:
         UNKNOWN."""
         for cache in self._caches:
             cache.forget_unknown()
-        return self._ids(self._learn_content, False, data)
+        return self._ids(self._learn_contents, False, data)
 
     def event_id(self, line: bytes) -> int:
         """What `learn` says of one line without newline: a fiftieth of the time where its like is known."""
@@ -90,7 +90,7 @@ class Parser:
 
     def match(self, data: bytes) -> np.ndarray:
         """(N,) int32 event ids of whole lines, UNKNOWN where nothing matches. Changes nothing but the caches."""
-        return self._ids(self._match_content, True, data)
+        return self._ids(self._match_contents, True, data)
 
     def consolidate(self) -> dict[int, int]:
         """Join the events that are one, now that all is seen, and number them anew without gaps: old ids to new.
@@ -175,10 +175,10 @@ class Parser:
             parser._groups.add(tuple(text.encode("latin-1").split(b" ")) if text else (), event)
         return parser
 
-    def _ids(self, parse: Callable[[bytes], int], keep_unknown: bool, data: bytes) -> np.ndarray:
+    def _ids(self, parse: Callable[[list[bytes]], list[int]], keep_unknown: bool, data: bytes) -> np.ndarray:
         def of_contents(contents: list[bytes]) -> list[int]:
             self.counters["parsed"] += len(contents)
-            return list(map(parse, contents))
+            return parse(contents)
 
         def of_keys(keys: list[bytes]) -> list[int]:
             if self._content_of is None:
@@ -193,18 +193,21 @@ class Parser:
         lines.pop()  # what stands behind the last newline
         return np.fromiter(self._lines.ids(lines, of_lines, keep_unknown), np.int32, len(lines))
 
-    def _match_content(self, content: bytes) -> int:
-        seed = self._seeds.match(content) if self._seeded and content.strip() else None
-        if seed is not None:
-            return FIRST_EVENT + seed
-        words = self._tokens.words(content)
-        event = self._groups.match(words)
-        return UNKNOWN if event is None or not words and not content.strip() else event
+    def _match_contents(self, contents: list[bytes]) -> list[int]:
+        return [self._matched(content, words) or UNKNOWN for content, words in zip(contents, self._tokens.words(contents))]
 
-    def _learn_content(self, content: bytes) -> int:
-        event_id = self._match_content(content)
-        if event_id != UNKNOWN or not content.strip():
-            return event_id
+    def _learn_contents(self, contents: list[bytes]) -> list[int]:
+        return [self._matched(content, words) or self._learned(content) for content, words in zip(contents, self._tokens.words(contents))]
+
+    def _matched(self, content: bytes, words: Words) -> int | None:
+        """The event of a content, UNKNOWN where there is nothing, None where nothing matches."""
+        if (self._seeded or not words) and not content.strip():
+            return UNKNOWN
+        seed = self._seeds.match(content) if self._seeded else None
+        return self._groups.match(words) if seed is None else FIRST_EVENT + seed
+
+    def _learned(self, content: bytes) -> int:
+        """A new event for a content that matches nothing, or one that it widens."""
         if self._full():
             self.counters["templates_full"] += 1
             return UNKNOWN

@@ -9,6 +9,7 @@ token is masked once: the words of a log are few, so a dict remembers them.
 """
 from __future__ import annotations
 
+from itertools import chain
 from typing import NamedTuple
 
 from .masks import DATES, UNITS, WILDCARD, is_value, mask
@@ -18,6 +19,7 @@ Words = tuple[bytes, ...]
 _PUNCTUATION = b"()[]{}<>,.;:\"'"
 _LONG = 256  # bytes: of a longer token the end is masked
 _WORD, _VALUE, _UNIT, _DATE = range(4)
+_NO_WORDS = UNITS | {date.lower() for date in DATES}
 
 
 class Line(NamedTuple):
@@ -34,39 +36,36 @@ class Tokeniser:
     def __init__(self, max_tokens: int, memo_size: int = 50_000) -> None:
         self.max_tokens, self.memo_size = max_tokens, memo_size
         self._memo: dict[bytes, tuple[bytes, int]] = {}
-        self._kept: dict[bytes, bytes] = {}  # of the tokens whose neighbours do not matter: themselves, masked, or b"" for a value
+        self._kept: dict[bytes, bytes] = {}  # of tokens whose neighbours do not matter: `kept` of a line
 
-    def words(self, content: bytes) -> Words:
-        """The words alone."""
-        raw = self._split(content)
-        kept = self._alone(raw)
-        return self._among(raw).words if kept is None else tuple(filter(None, kept))
+    def words(self, contents: list[bytes]) -> list[Words]:
+        """The words alone, of several contents."""
+        raws = list(map(self._split, contents))
+        self._meet(raws)
+        kept_of, found = self._kept.__getitem__, []
+        for raw in raws:
+            try:
+                kept = list(map(kept_of, raw))
+            except KeyError:
+                found.append(self._among(raw).words)
+                continue
+            words = tuple(filter(None, kept))
+            if len(set(words)) < len(words) and _repeats(kept):
+                words = self._among(raw).words
+            found.append(words)
+        return found
 
     def line(self, content: bytes) -> Line:
         """The masked tokens and the words."""
         raw = self._split(content)
-        kept = self._alone(raw)
-        if kept is None:
-            return self._among(raw)
-        return Line([word or self._memo[token][0] for word, token in zip(kept, raw)], kept, tuple(filter(None, kept)))
-
-    def _alone(self, raw: list[bytes]) -> list[bytes] | None:
-        """What is kept of each token where none depends on its neighbours, else None."""
+        self._meet([raw])
         try:
             kept = list(map(self._kept.__getitem__, raw))
         except KeyError:
-            if len(self._memo) > self.memo_size:
-                self._memo.clear()
-                self._kept.clear()
-            for token in set(raw).difference(self._memo):
-                self._meet(token)
-            try:
-                kept = list(map(self._kept.__getitem__, raw))
-            except KeyError:
-                return None
-        if len(set(kept)) < len(kept) and any(a == b and WILDCARD in a for a, b in zip(kept, kept[1:])):
-            return None
-        return kept
+            return self._among(raw)
+        if _repeats(kept):
+            return self._among(raw)
+        return Line([word or self._memo[token][0] for word, token in zip(kept, raw)], kept, tuple(filter(None, kept)))
 
     def _among(self, raw: list[bytes]) -> Line:
         """The same where tokens depend on their neighbours."""
@@ -97,23 +96,28 @@ class Tokeniser:
             raw = [token[:_LONG + 1] for token in raw]  # `mask` looks no further, and what is remembered stays small
         return raw
 
-    def _meet(self, token: bytes) -> None:
-        masked, kind = _plain(token) if len(token) <= _LONG and token.isalpha() else _masked(token)
-        self._memo[token] = masked, kind
-        if kind == _WORD:
-            self._kept[token] = masked
-        elif kind == _VALUE:
-            self._kept[token] = b""
+    def _meet(self, raws: list[list[bytes]]) -> None:
+        """Remember all tokens of these lines."""
+        tokens = set(chain.from_iterable(raws))
+        new = tokens - self._memo.keys()
+        if len(self._memo) + len(new) > self.memo_size and new:
+            self._memo.clear()
+            self._kept.clear()
+            new = tokens
+        for token in new:
+            if token.isalpha() and len(token) <= _LONG:
+                masked, kind = token, _WORD if token.lower() not in _NO_WORDS else _kind(token)
+            else:
+                masked = mask(token)
+                kind = _kind(masked)
+            self._memo[token] = masked, kind
+            if kind <= _VALUE:
+                self._kept[token] = masked if kind == _WORD else b""
 
 
-def _plain(token: bytes) -> tuple[bytes, int]:
-    """`_masked` of letters alone."""
-    return token, _DATE if token in DATES else _UNIT if token.lower() in UNITS else _WORD
-
-
-def _masked(token: bytes) -> tuple[bytes, int]:
-    masked = mask(token)
-    return masked, _kind(masked)
+def _repeats(kept: list[bytes]) -> bool:
+    """Whether a word that holds a value comes twice in a row."""
+    return any(a == b and WILDCARD in a for a, b in zip(kept, kept[1:]))
 
 
 def _kind(masked: bytes) -> int:
