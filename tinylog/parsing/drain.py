@@ -38,7 +38,6 @@ LAYOUT = 2  # words that agree beside the one that stands for a value
 CROWDED = 300  # events in a leaf
 SIMILAR = 0.6  # the share of equal words with which a line joins another in a crowded leaf
 
-_NONE: dict[bytes, Shape] = {}
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 
 Leaf = tuple[int, bytes]
@@ -57,6 +56,7 @@ class Drain:
         self.patterns: list[tuple[Words, int]] = []  # words with ANY, and their event, in order of making
         self._shapes: dict[Leaf, dict[bytes, Shape]] = {}  # by where ANY stands: indices of patterns by their other words
         self._crowds: dict[Leaf, list[Words]] = {}  # up to CROWDED
+        self._turns: Counter[Leaf] = Counter()  # how many there were
         self._hashes: dict[Leaf, np.ndarray] = {}  # (words, CROWDED) of the full ones
         self._children: Counter[int] = Counter()
         self._layouts: dict[Words, int] = {}  # tokens of lines that were learned, <*> for each value
@@ -94,8 +94,7 @@ class Drain:
             self.patterns.append((pattern, event))
         else:
             self.events[pattern] = event
-            if len(self._crowds[leaf]) < CROWDED:
-                self._crowds[leaf].append(pattern)
+            self._crowd(leaf, pattern)
         gaps, filled = self._filled(pattern)
         self._slots.update(zip(gaps, [n + 1 for n in filled]))
         self._last = (), [], []
@@ -144,9 +143,11 @@ class Drain:
         """Indices of the patterns that cover the words: one look-up for each way in which ANY stands in a leaf's patterns."""
         found: list[int] = []
         if words:
-            for first in words[0], ANY:
-                for of, having in self._shapes.get((len(words), first), _NONE).values():
-                    found += having.get(of(words), ())
+            n = len(words)
+            for leaf in (n, words[0]), (n, ANY):
+                if leaf in self._shapes:
+                    for of, having in self._shapes[leaf].values():
+                        found += having.get(of(words), ())
         return found
 
     def _leaf(self, words: Words) -> Leaf:
@@ -154,6 +155,14 @@ class Drain:
         if leaf not in self._crowds and self._children[leaf[0]] >= self.max_children:
             return leaf[0], ANY
         return leaf
+
+    def _crowd(self, leaf: Leaf, words: Words) -> None:
+        """The last CROWDED words of a leaf are those that others may join."""
+        crowd, turn = self._crowds[leaf], self._turns[leaf] % CROWDED
+        self._turns[leaf] += 1
+        crowd[turn:turn + 1] = [words]
+        if leaf in self._hashes:
+            self._hashes[leaf][:, turn] = list(map(hash, words))
 
     def _generalised(self, words: Words) -> Words:
         """The words with a wildcard wherever enough others have filled the same gap."""
@@ -175,7 +184,7 @@ class Drain:
     def _joined(self, words: Words, first_event: int) -> tuple[Words, int | None]:
         """Drain's own step: the most similar of the leaf, a pattern before plain words, widened to cover these too."""
         leaf = self._leaf(words)
-        shapes = self._shapes.get(leaf, _NONE).values()
+        shapes = self._shapes.get(leaf, {}).values()
         patterns = [self.patterns[index] for index in sorted(index for _, having in shapes for some in having.values() for index in some)]
         open_patterns = [row for row in patterns if row[1] >= first_event]
         pattern = max(open_patterns, key=lambda row: _equal(row[0], words), default=((), None))
@@ -185,7 +194,7 @@ class Drain:
         return words, None
 
     def _nearest(self, leaf: Leaf, words: Words) -> Words:
-        """Of a crowd, which no longer grows, the words that agree in most places; its hashes are compared at once."""
+        """Of a full crowd the words that agree in most places; its hashes are compared at once."""
         if leaf not in self._hashes:
             self._hashes[leaf] = np.array([list(map(hash, place)) for place in zip(*self._crowds[leaf])])
         equal = self._hashes[leaf] == np.array([[hash(word)] for word in words])

@@ -194,24 +194,27 @@ class Parser:
         return np.fromiter(self._lines.ids(lines, of_lines, keep_unknown), np.int32, len(lines))
 
     def _match_contents(self, contents: list[bytes]) -> list[int]:
-        return [self._matched(content, words) or UNKNOWN for content, words in zip(contents, self._tokens.words(contents))]
+        return [self._matched(content, raw) or UNKNOWN for content, raw in zip(contents, self._tokens.split(contents))]
 
     def _learn_contents(self, contents: list[bytes]) -> list[int]:
-        return [self._matched(content, words) or self._learned(content) for content, words in zip(contents, self._tokens.words(contents))]
+        return [self._matched(content, raw) or self._learned(raw) for content, raw in zip(contents, self._tokens.split(contents))]
 
-    def _matched(self, content: bytes, words: Words) -> int | None:
+    def _matched(self, content: bytes, raw: list[bytes]) -> int | None:
         """The event of a content, UNKNOWN where there is nothing, None where nothing matches."""
-        if (self._seeded or not words) and not content.strip():
+        if not raw:
             return UNKNOWN
-        seed = self._seeds.match(content) if self._seeded else None
-        return self._groups.match(words) if seed is None else FIRST_EVENT + seed
+        if self._seeded:
+            seed = self._seeds.match(content)
+            if seed is not None:
+                return FIRST_EVENT + seed
+        return self._groups.match(self._tokens.words(raw))
 
-    def _learned(self, content: bytes) -> int:
-        """A new event for a content that matches nothing, or one that it widens."""
+    def _learned(self, raw: list[bytes]) -> int:
+        """A new event for what matches nothing, or one that is widened."""
         if self._full():
             self.counters["templates_full"] += 1
             return UNKNOWN
-        line = self._tokens.line(content)
+        line = self._tokens.line(raw)
         first_open = self._first_learned if self._frozen_at is None else self._frozen_at
         pattern, event = self._groups.propose(line.words, first_open)
         text = _text(line, pattern) if self.kind == "drain" else shown(line, pattern)

@@ -38,32 +38,30 @@ class Tokeniser:
         self._memo: dict[bytes, tuple[bytes, int]] = {}
         self._kept: dict[bytes, bytes] = {}  # of tokens whose neighbours do not matter: `kept` of a line
 
-    def words(self, contents: list[bytes]) -> list[Words]:
-        """The words alone, of several contents."""
-        raws = list(map(self._split, contents))
+    def split(self, contents: list[bytes]) -> list[list[bytes]]:
+        """The raw tokens of several contents. Each is looked at once, and then remembered: `words` and `line` ask for no others."""
+        most = self.max_tokens - 1
+        raws = [content.split(None, most) for content in contents]
+        if max(map(len, contents), default=0) > min(_LONG, 2 * most):  # shorter ones have no such tokens
+            raws = [self._cut(raw) for raw in raws]
         self._meet(raws)
-        kept_of, found = self._kept.__getitem__, []
-        for raw in raws:
-            try:
-                kept = list(map(kept_of, raw))
-            except KeyError:
-                found.append(self._among(raw).words)
-                continue
-            words = tuple(filter(None, kept))
-            if len(set(words)) < len(words) and _repeats(kept):
-                words = self._among(raw).words
-            found.append(words)
-        return found
+        return raws
 
-    def line(self, content: bytes) -> Line:
-        """The masked tokens and the words."""
-        raw = self._split(content)
-        self._meet([raw])
+    def words(self, raw: list[bytes]) -> Words:
+        """The words alone."""
         try:
             kept = list(map(self._kept.__getitem__, raw))
         except KeyError:
-            return self._among(raw)
-        if _repeats(kept):
+            return self._among(raw).words
+        words = tuple(filter(None, kept))
+        if len(set(words)) < len(words) and _repeats(kept):
+            return self._among(raw).words
+        return words
+
+    def line(self, raw: list[bytes]) -> Line:
+        """The masked tokens and the words."""
+        kept = list(map(self._kept.get, raw))
+        if None in kept or _repeats(kept):
             return self._among(raw)
         return Line([word or self._memo[token][0] for word, token in zip(kept, raw)], kept, tuple(filter(None, kept)))
 
@@ -88,18 +86,15 @@ class Tokeniser:
             tokens.append(masked)
         return Line(tokens, kept, tuple(filter(None, kept)))
 
-    def _split(self, content: bytes) -> list[bytes]:
-        raw = content.split(None, self.max_tokens - 1)
+    def _cut(self, raw: list[bytes]) -> list[bytes]:
         if len(raw) == self.max_tokens and len(raw[-1].split(None, 1)) > 1:
             raw[-1] = WILDCARD
-        if len(content) > _LONG:
-            raw = [token[:_LONG + 1] for token in raw]  # `mask` looks no further, and what is remembered stays small
-        return raw
+        return [token[:_LONG + 1] for token in raw]  # `mask` looks no further, and what is remembered stays small
 
     def _meet(self, raws: list[list[bytes]]) -> None:
         """Remember all tokens of these lines."""
         tokens = set(chain.from_iterable(raws))
-        new = tokens - self._memo.keys()
+        new = tokens.difference(self._memo)
         if len(self._memo) + len(new) > self.memo_size and new:
             self._memo.clear()
             self._kept.clear()
