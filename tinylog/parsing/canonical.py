@@ -15,8 +15,8 @@ import numpy as np
 
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _ZERO, _DASH, _X = b"0-x"
-_OTHER, _LETTER, _DIGIT = 1, 2, 3  # of a byte: a letter that is no hexadecimal digit, one that is, "0"; else 0
-_KIND = bytes(_DIGIT if c == _ZERO else _LETTER if c in b"abcdefABCDEF" else c < 128 and chr(c).isalpha() for c in range(256))
+_LOWER, _A = np.uint8(ord("a") - ord("A")), np.uint8(ord("a"))
+_OTHER = np.array([c < 128 and chr(c).isalpha() and chr(c) not in "abcdefABCDEF" for c in range(256)])  # letters that are no digits
 _IDENTIFIER = b"a0f"
 _GROUPS = 5  # of a UUID
 _NEAR = 5  # bytes of an identifier that are looked at
@@ -61,32 +61,27 @@ def reduced(data: bytes) -> bytes:
     behind a "0" near its beginning, also behind "0x", and four more in front of it that are joined by dashes, as in a UUID."""
     if len(data) <= _FEW:
         return _EACH.sub(_IDENTIFIER, data) if _MAY_IDENTIFY(data) else data
-    data = b"\n" + data + b"\n"
-    text, kind = np.frombuffer(data, np.uint8), np.frombuffer(data.translate(_KIND), np.uint8)
-    digit = kind >= _LETTER
+    text = np.frombuffer(b"\n" + data + b"\n", np.uint8)
+    zero, letter = text == _ZERO, (text | _LOWER) - _A < len(b"abcdef")
+    mixed = np.flatnonzero(zero[:-1] & letter[1:])
+    if not len(mixed):
+        return data
+    digit = zero | letter
     edges = np.flatnonzero(digit[1:] != digit[:-1]) + 1
     first, end = edges[::2], edges[1::2]  # of each run of hexadecimal digits
 
     def begins(at: np.ndarray) -> np.ndarray:
-        return (kind[at - 1] != _OTHER) | (text[at - 1] == _X) & (text[at - 2] == _ZERO)
+        return ~_OTHER[text[at - 1]] | (text[at - 1] == _X) & (text[at - 2] == _ZERO)
 
-    run = np.flatnonzero(end - first >= len(_IDENTIFIER))
-    run = run[(kind[end[run]] != _OTHER) & begins(first[run])]
-    run = run[_mixed(kind, first[run], end[run])]
+    run = np.searchsorted(first, mixed, side="right") - 1
+    run = run[mixed - first[run] < _NEAR]
+    run = run[np.diff(run, prepend=-1) > 0]  # each once
+    run = run[(end[run] - first[run] >= len(_IDENTIFIER)) & ~_OTHER[text[end[run]]] & begins(first[run])]
     last = run[run >= _GROUPS - 1]
     for i in range(1, _GROUPS):
         last = last[(first[last - i + 1] - end[last - i] == 1) & (text[end[last - i]] == _DASH)]
     last = last[begins(first[last - _GROUPS + 1])]
     return _replaced(text, np.append(first[run], first[last - _GROUPS + 1]), np.append(end[run], end[last]))[1:-1]
-
-
-def _mixed(kind: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Whether a letter stands behind a "0" in each run."""
-    found = np.zeros(len(first), bool)
-    for at in range(_NEAR):
-        place = np.minimum(first + at, end - 2)
-        found |= (kind[place] == _DIGIT) & (kind[place + 1] == _LETTER)
-    return found
 
 
 def _replaced(text: np.ndarray, first: np.ndarray, end: np.ndarray) -> bytes:
