@@ -63,18 +63,19 @@ def reduced(data: bytes) -> bytes:
         return _EACH.sub(_IDENTIFIER, data) if _MAY_IDENTIFY(data) else data
     text = np.frombuffer(b"\n" + data + b"\n", np.uint8)
     zero, letter = text == _ZERO, (text | _LOWER) - _A < len(b"abcdef")
-    mixed = np.flatnonzero(zero[:-1] & letter[1:])
-    if not len(mixed):
+    mixed = zero[:-1] & letter[1:]
+    if not mixed.any():
         return data
     digit = zero | letter
-    edges = np.flatnonzero(digit[1:] != digit[:-1]) + 1
+    edge = digit[1:] != digit[:-1]
+    edges = np.flatnonzero(edge) + 1
     first, end = edges[::2], edges[1::2]  # of each run of hexadecimal digits
 
     def begins(at: np.ndarray) -> np.ndarray:
         return ~_OTHER[text[at - 1]] | (text[at - 1] == _X) & (text[at - 2] == _ZERO)
 
-    run = np.searchsorted(first, mixed, side="right") - 1
-    run = run[mixed - first[run] < _NEAR]
+    mixed[1:] &= _near(edge & digit[1:])[:-1]
+    run = np.searchsorted(first, np.flatnonzero(mixed), side="right") - 1
     run = run[np.diff(run, prepend=-1) > 0]  # each once
     run = run[(end[run] - first[run] >= len(_IDENTIFIER)) & ~_OTHER[text[end[run]]] & begins(first[run])]
     last = run[run >= _GROUPS - 1]
@@ -82,6 +83,14 @@ def reduced(data: bytes) -> bytes:
         last = last[(first[last - i + 1] - end[last - i] == 1) & (text[end[last - i]] == _DASH)]
     last = last[begins(first[last - _GROUPS + 1])]
     return _replaced(text, np.append(first[run], first[last - _GROUPS + 1]), np.append(end[run], end[last]))[1:-1]
+
+
+def _near(begin: np.ndarray) -> np.ndarray:
+    """Whether one of the last _NEAR places is a beginning."""
+    near = begin.copy()
+    for behind in range(1, _NEAR):
+        near[behind:] |= begin[:-behind]
+    return near
 
 
 def _replaced(text: np.ndarray, first: np.ndarray, end: np.ndarray) -> bytes:
