@@ -34,6 +34,7 @@ from .tokens import Line, Words
 ANY = b"\n"  # takes any word; no word holds a newline
 SLOT, NUMBERED, NAMED = 8, 4, 3
 NAMING = frozenset(b"user group account host hostname domain program".split())
+PLACES = 40  # the first words, among which variables are looked for
 LAYOUT = 2  # words that agree beside the one that stands for a value
 CROWDED = 300  # events in a leaf
 SIMILAR = 0.6  # the share of equal words with which a line joins another in a crowded leaf
@@ -168,8 +169,7 @@ class Drain:
         """The words with a wildcard wherever enough others have filled the same gap."""
         _, filled = self._filled(words)
         if max(filled, default=0) + 1 >= NAMED:
-            places = [i for i in range(1, len(words)) if words[i] != ANY]
-            for i, n in zip(places, filled):
+            for i, n in zip(_places(words), filled):
                 if n + 1 >= NAMED and n + 1 >= _enough(words, i):
                     return self._generalised(words[:i] + (ANY,) + words[i + 1:])
         return words
@@ -222,5 +222,9 @@ def _gaps(words: Words) -> list[int]:
     hashes = list(map(hash, enumerate(words)))
     around = sum(hashes)
     if ANY in words:
-        return [around - hashes[i] for i in range(1, len(words)) if words[i] != ANY]
-    return [around - one for one in hashes[1:]]
+        return [around - hashes[i] for i in _places(words)]
+    return [around - one for one in hashes[1:PLACES]]
+
+
+def _places(words: Words) -> list[int]:
+    return [i for i, word in enumerate(words[:PLACES]) if i and word != ANY]

@@ -9,7 +9,8 @@ token is masked once: the words of a log are few, so a dict remembers them.
 """
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, compress
+from operator import eq
 from typing import NamedTuple
 
 from .masks import DATES, UNITS, WILDCARD, is_value, mask
@@ -35,8 +36,8 @@ class Tokeniser:
 
     def __init__(self, max_tokens: int, memo_size: int = 50_000) -> None:
         self.max_tokens, self.memo_size = max_tokens, memo_size
-        self._memo: dict[bytes, tuple[bytes, int]] = {}
-        self._kept: dict[bytes, bytes] = {}  # of tokens whose neighbours do not matter: `kept` of a line
+        self._masked: dict[bytes, bytes] = {}
+        self._kept: dict[bytes, bytes] = {}  # of those whose neighbours do not matter: `kept` of a line
 
     def split(self, contents: list[bytes]) -> list[list[bytes]]:
         """The raw tokens of several contents. Each is looked at once, and then remembered: `words` and `line` ask for no others."""
@@ -63,11 +64,11 @@ class Tokeniser:
         kept = list(map(self._kept.get, raw))
         if None in kept or _repeats(kept):
             return self._among(raw)
-        return Line([word or self._memo[token][0] for word, token in zip(kept, raw)], kept, tuple(filter(None, kept)))
+        return Line(list(map(self._masked.__getitem__, raw)), kept, tuple(filter(None, kept)))
 
     def _among(self, raw: list[bytes]) -> Line:
         """The same where tokens depend on their neighbours."""
-        rows = list(map(self._memo.__getitem__, raw))
+        rows = [(masked, _kind(masked)) for masked in map(self._masked.__getitem__, raw)]
         tokens: list[bytes] = []
         kept: list[bytes] = []
         behind_value = False
@@ -94,25 +95,24 @@ class Tokeniser:
     def _meet(self, raws: list[list[bytes]]) -> None:
         """Remember all tokens of these lines."""
         tokens = set(chain.from_iterable(raws))
-        new = tokens.difference(self._memo)
-        if len(self._memo) + len(new) > self.memo_size and new:
-            self._memo.clear()
+        new = tokens.difference(self._masked)
+        if len(self._masked) + len(new) > self.memo_size and new:
+            self._masked.clear()
             self._kept.clear()
             new = tokens
         for token in new:
-            if token.isalpha() and len(token) <= _LONG:
-                masked, kind = token, _WORD if token.lower() not in _NO_WORDS else _kind(token)
-            else:
-                masked = mask(token)
-                kind = _kind(masked)
-            self._memo[token] = masked, kind
+            if token.isalpha() and token.lower() not in _NO_WORDS and len(token) <= _LONG:
+                self._masked[token] = self._kept[token] = token
+                continue
+            self._masked[token] = masked = mask(token)
+            kind = _kind(masked)
             if kind <= _VALUE:
                 self._kept[token] = masked if kind == _WORD else b""
 
 
 def _repeats(kept: list[bytes]) -> bool:
     """Whether a word that holds a value comes twice in a row."""
-    return any(a == b and WILDCARD in a for a, b in zip(kept, kept[1:]))
+    return WILDCARD in b" ".join(compress(kept, map(eq, kept, kept[1:])))
 
 
 def _kind(masked: bytes) -> int:
