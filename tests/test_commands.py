@@ -215,6 +215,26 @@ def test_parse_writes_one_row_for_every_line(made):
     assert [(row["event_id"], row["template"]) for row in table] == [(row["event_id"], row["template"]) for row in rows]
 
 
+def test_parse_of_a_file_writes_what_a_second_reading_would_match(made, tmp_path):
+    log = tmp_path / "log"
+    users = [f"session closed for user {name}, {i}" for i, name in enumerate(("root", "a,b", "c", "d"))]
+    log.write_text("\n".join([*users, "", "größe 3", "restart"] * 2))
+    for options in [], ["--json"], ["--parser", "spell"]:
+        short, long = (run_command("parse", *options, *more).stdout.decode().splitlines() for more in ([log], ["--values", log]))  # values: they are read again
+        assert len(short) == len(long) == 14 + ("--json" not in options)
+        assert all(b.startswith(a.rstrip("}")) for a, b in zip(short, long))
+
+
+def test_parse_says_how_often_its_caches_let_lines_pass(tmp_path):
+    log = tmp_path / "log"
+    letters = bytes(range(97, 123)).decode()
+    log.write_text("".join(f"{a}{b}{c} was here\n" for a in letters for b in letters for c in letters))
+    done = run_command("parse", log)
+    assert b"line cache aside" not in done.stderr  # one block: it is judged behind it
+    done = run_command("parse", log, log)
+    assert b"17576 line cache aside" in done.stderr, done.stderr
+
+
 def test_parse_with_a_model_knows_its_templates_and_no_others(made):
     log = made.log.read_bytes().splitlines(keepends=True)[0] + b"260301 080000 5 INFO dfs.New: this is something else\n"
     first, second = csv.DictReader(run_command("parse", "-m", made.model, stdin=log).stdout.decode().splitlines())

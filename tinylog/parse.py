@@ -39,19 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.model:
         form, log, model = log_and_model(args, dropped)
         _write(_parsed(log, model.parser.match), form, model.parser, args)
-        return _done(dropped)
+        return _done(dropped, model.parser)
     form, log = recognise(read(args.files, dropped), given_format(args))
     parser = Parser(form.content_of, read_templates(args.templates) if args.templates else (), args.parser)
     if "-" in args.files:
         _write(_parsed(log, parser.learn), form, parser, args)
-        return _done(dropped)
+        return _done(dropped, parser)
     learned = [(block.first_line_no, parser.learn(block.data)) for block in log]
     new = np.array(list(parser.consolidate().values()))  # its keys count from 0
     if args.values or parser.counters["templates_full"]:  # the lines are needed, or may match now what they did not then
         _write(_parsed(read(args.files, Counter()), parser.match), form, parser, args)
     else:
         _write(((first, new[ids].tolist(), b"") for first, ids in learned), form, parser, args)
-    return _done(dropped)
+    return _done(dropped, parser)
 
 
 def _parsed(log: Iterable[Block], event_ids) -> Iterator[Parsed]:
@@ -93,9 +93,11 @@ def _end(template: Template, values: list[bytes] | None, as_json: bool) -> str:
     return row.getvalue()
 
 
-def _done(dropped: Counter[str]) -> int:
-    if dropped:
-        note("tinylog: " + "; ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(dropped.items())))
+def _done(dropped: Counter[str], parser: Parser) -> int:
+    """A line about what was cut off, and about bounds that were reached: how often a cache began anew, how many keys it let pass."""
+    said = dropped + Counter({what: n for what, n in parser.counters.items() if what.endswith(("_full", "_aside"))})
+    if said:
+        note("tinylog: " + "; ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(said.items())))
     return 0
 
 
