@@ -39,7 +39,7 @@ def test_mask_of_a_long_token_ends_in_a_value() -> None:
 
 
 def words_of(tokeniser: Tokeniser, content: bytes) -> Words:
-    return tokeniser.words(*tokeniser.split([content]))
+    return tokeniser.words(tokeniser.split([content]))[0]
 
 
 @pytest.mark.parametrize("content, words", [

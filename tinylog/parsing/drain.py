@@ -145,9 +145,9 @@ class Drain:
         found: list[int] = []
         if words:
             n = len(words)
-            for leaf in (n, words[0]), (n, ANY):
-                if leaf in self._shapes:
-                    for of, having in self._shapes[leaf].values():
+            for shapes in self._shapes.get((n, words[0])), self._shapes.get((n, ANY)):
+                if shapes is not None:
+                    for of, having in shapes.values():
                         found += having.get(of(words), ())
         return found
 

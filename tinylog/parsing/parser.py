@@ -13,8 +13,9 @@ letter by letter, so where there are any, keys keep their identifiers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -194,20 +195,18 @@ class Parser:
         return np.fromiter(self._lines.ids(lines, of_lines, keep_unknown), np.int32, len(lines))
 
     def _match_contents(self, contents: list[bytes]) -> list[int]:
-        return [self._matched(content, raw) or UNKNOWN for content, raw in zip(contents, self._tokens.split(contents))]
+        return [UNKNOWN if event is None else event for event, _ in self._matched(contents)]
 
     def _learn_contents(self, contents: list[bytes]) -> list[int]:
-        return [self._matched(content, raw) or self._learned(raw) for content, raw in zip(contents, self._tokens.split(contents))]
+        return [self._learned(raw) if event is None else event for event, raw in self._matched(contents)]
 
-    def _matched(self, content: bytes, raw: list[bytes]) -> int | None:
-        """The event of a content, UNKNOWN where there is nothing, None where nothing matches."""
-        if not raw:
-            return UNKNOWN
-        if self._seeded:
-            seed = self._seeds.match(content)
-            if seed is not None:
-                return FIRST_EVENT + seed
-        return self._groups.match(self._tokens.words(raw))
+    def _matched(self, contents: list[bytes]) -> Iterator[tuple[int | None, list[bytes]]]:
+        """Of each content the event, UNKNOWN where there is nothing, None where nothing matches; and its tokens. The words of all are
+        found at once, their events one by one, as what is learned from one may match the next."""
+        raws, match = self._tokens.split(contents), self._groups.match
+        seeds = map(self._seeds.match, contents) if self._seeded else repeat(None)
+        for raw, words, seed in zip(raws, self._tokens.words(raws), seeds):
+            yield (match(words) if seed is None else FIRST_EVENT + seed) if raw else UNKNOWN, raw
 
     def _learned(self, raw: list[bytes]) -> int:
         """A new event for what matches nothing, or one that is widened."""

@@ -20,6 +20,7 @@ Words = tuple[bytes, ...]
 _PUNCTUATION = b"()[]{}<>,.;:\"'"
 _LONG = 256  # bytes: of a longer token the end is masked
 _WORD, _VALUE, _UNIT, _DATE = range(4)
+_LOOK = b"\n"  # no token holds a newline
 _NO_WORDS = UNITS | {date.lower() for date in DATES}
 
 
@@ -37,7 +38,7 @@ class Tokeniser:
     def __init__(self, max_tokens: int, memo_size: int = 50_000) -> None:
         self.max_tokens, self.memo_size = max_tokens, memo_size
         self._masked: dict[bytes, bytes] = {}
-        self._kept: dict[bytes, bytes] = {}  # of those whose neighbours do not matter: `kept` of a line
+        self._kept: dict[bytes, bytes] = {}  # `kept` of a line, or the mark that its neighbours decide
 
     def split(self, contents: list[bytes]) -> list[list[bytes]]:
         """The raw tokens of several contents. Each is looked at once, and then remembered: `words` and `line` ask for no others."""
@@ -48,27 +49,27 @@ class Tokeniser:
         self._meet(raws)
         return raws
 
-    def words(self, raw: list[bytes]) -> Words:
-        """The words alone."""
-        try:
-            kept = list(map(self._kept.__getitem__, raw))
-        except KeyError:
-            return self._among(raw).words
-        words = tuple(filter(None, kept))
-        if len(set(words)) < len(words) and _repeats(kept):
-            return self._among(raw).words
-        return words
+    def words(self, raws: list[list[bytes]]) -> list[Words]:
+        """The words alone, of each."""
+        kept_of = self._kept.__getitem__
+        found = [tuple(filter(None, map(kept_of, raw))) for raw in raws]
+        for i, words in enumerate(found):
+            distinct = set(words)
+            if len(distinct) < len(words) or _LOOK in distinct:
+                found[i] = self.line(raws[i]).words
+        return found
 
     def line(self, raw: list[bytes]) -> Line:
         """The masked tokens and the words."""
-        kept = list(map(self._kept.get, raw))
-        if None in kept or _repeats(kept):
-            return self._among(raw)
+        kept = list(map(self._kept.__getitem__, raw))
+        if _LOOK in kept or _repeats(kept):
+            return self._among(raw, kept)
         return Line(list(map(self._masked.__getitem__, raw)), kept, tuple(filter(None, kept)))
 
-    def _among(self, raw: list[bytes]) -> Line:
+    def _among(self, raw: list[bytes], alone: list[bytes]) -> Line:
         """The same where tokens depend on their neighbours."""
-        rows = [(masked, _kind(masked)) for masked in map(self._masked.__getitem__, raw)]
+        rows = [(masked, _kind(masked) if word == _LOOK else _WORD if word else _VALUE)
+                for masked, word in zip(map(self._masked.__getitem__, raw), alone)]
         tokens: list[bytes] = []
         kept: list[bytes] = []
         behind_value = False
@@ -106,8 +107,7 @@ class Tokeniser:
                 continue
             self._masked[token] = masked = mask(token)
             kind = _kind(masked)
-            if kind <= _VALUE:
-                self._kept[token] = masked if kind == _WORD else b""
+            self._kept[token] = masked if kind == _WORD else b"" if kind == _VALUE else _LOOK
 
 
 def _repeats(kept: list[bytes]) -> bool:
