@@ -219,11 +219,11 @@ def _equal(pattern: Words, words: Words) -> int:
 
 def _gaps(words: Words) -> list[int]:
     """Each place that may be a variable, as a hash of what is around it. The first word never is: it names the line."""
-    hashes = list(map(hash, enumerate(words)))
-    around = sum(hashes)
+    hashes = list(map(hash, enumerate(words[:PLACES])))
+    around = sum(hashes) + hash(words[PLACES:])
     if ANY in words:
         return [around - hashes[i] for i in _places(words)]
-    return [around - one for one in hashes[1:PLACES]]
+    return [around - one for one in hashes[1:]]
 
 
 def _places(words: Words) -> list[int]:

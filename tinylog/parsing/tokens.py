@@ -9,6 +9,7 @@ token is masked once: the words of a log are few, so a dict remembers them.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, compress
 from operator import eq
 from typing import NamedTuple
@@ -55,14 +56,14 @@ class Tokeniser:
         found = [tuple(filter(None, map(kept_of, raw))) for raw in raws]
         for i, words in enumerate(found):
             distinct = set(words)
-            if len(distinct) < len(words) or _LOOK in distinct:
+            if len(distinct) < len(words) and _repeats(words) or _LOOK in distinct:
                 found[i] = self.line(raws[i]).words
         return found
 
     def line(self, raw: list[bytes]) -> Line:
         """The masked tokens and the words."""
         kept = list(map(self._kept.__getitem__, raw))
-        if _LOOK in kept or _repeats(kept):
+        if _LOOK in set(kept) or _repeats(kept):
             return self._among(raw, kept)
         return Line(list(map(self._masked.__getitem__, raw)), kept, tuple(filter(None, kept)))
 
@@ -91,7 +92,9 @@ class Tokeniser:
     def _cut(self, raw: list[bytes]) -> list[bytes]:
         if len(raw) == self.max_tokens and len(raw[-1].split(None, 1)) > 1:
             raw[-1] = WILDCARD
-        return [token[:_LONG + 1] for token in raw]  # `mask` looks no further, and what is remembered stays small
+        if max(map(len, raw), default=0) > _LONG:
+            raw = [token[:_LONG + 1] for token in raw]  # `mask` looks no further, and what is remembered stays small
+        return raw
 
     def _meet(self, raws: list[list[bytes]]) -> None:
         """Remember all tokens of these lines."""
@@ -110,7 +113,7 @@ class Tokeniser:
             self._kept[token] = masked if kind == _WORD else b"" if kind == _VALUE else _LOOK
 
 
-def _repeats(kept: list[bytes]) -> bool:
+def _repeats(kept: Sequence[bytes]) -> bool:
     """Whether a word that holds a value comes twice in a row."""
     return WILDCARD in b" ".join(compress(kept, map(eq, kept, kept[1:])))
 
