@@ -13,6 +13,7 @@ from conftest import run_command
 from tinylog import detectors
 from tinylog.errors import ConfigError
 from tinylog.model import Model
+from tinylog.parse import _joined
 
 
 def fails(done, code, *words):
@@ -223,6 +224,14 @@ def test_parse_of_a_file_writes_what_a_second_reading_would_match(made, tmp_path
         short, long = (run_command("parse", *options, *more).stdout.decode().splitlines() for more in ([log], ["--values", log]))  # values: they are read again
         assert len(short) == len(long) == 14 + ("--json" not in options)
         assert all(b.startswith(a.rstrip("}")) for a, b in zip(short, long))
+
+
+@pytest.mark.parametrize("begin", ["", '{"line_no": '])
+@pytest.mark.parametrize("first", [1, 999, 1000, 1001, 123_456])
+def test_rows_are_numbered_one_by_one(begin, first):
+    for n in 0, 1, 2, 999, 1001, 2500:
+        ends = [f",{i}\n" for i in range(n)]
+        assert _joined(begin, first, ends) == "".join(f"{begin}{first + i}{end}" for i, end in enumerate(ends))
 
 
 def test_parse_says_how_often_its_caches_let_lines_pass(tmp_path):
