@@ -85,7 +85,7 @@ class Parser:
         return self._ids(self._learn_contents, False, data)
 
     def event_id(self, line: bytes) -> int:
-        """What `learn` says of one line without newline: a fiftieth of the time where its like is known."""
+        """What `learn` says of one line without newline, in a fifth of the time where its like is known."""
         event_id = self._lines.get(zeroed(line))
         return int(self.learn(line + b"\n")[0]) if event_id is None else event_id
 
