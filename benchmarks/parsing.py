@@ -52,19 +52,24 @@ def _row(name: str, goal: str, lines: Sequence[bytes], form: Format, pairs: int,
     data, contents = inputs.as_file(lines), [form.content(line) for line in lines]
     ours, theirs = alternately(lambda: learned(data, form), lambda: peers.drain3(contents), pairs)
     sample = inputs.as_file(lines[:20_000])
+    counters: Counter[str] = Counter()
     checked: dict[str, Any] = {"groups": "equal" if learned(sample, form) == learned(sample, form, cache_entries=0) else "DIFFERENT"}
+    learned(data, form, counters=counters)
+    checked["caches"] = ", ".join(f"{counters[key]:,} {key.replace('_', ' ')}" for key in sorted(counters) if key.endswith(("full", "aside"))) or "never full"
     if truth:
         checked["accuracy"] = "{:.3f} beside {:.3f}".format(*_accuracies(truth))
     return Row(name, PEER, goal, faster(ours, theirs), median(ours), checked=checked)
 
 
-def learned(data: bytes, form: Format, **bounds: int) -> list[int]:
-    """Event ids of whole lines, learned block by block."""
+def learned(data: bytes, form: Format, counters: Counter[str] | None = None, **bounds: int) -> list[int]:
+    """Event ids of whole lines, learned block by block; `counters` gets the parser's."""
     parser, ids, at = Parser(form.content_of, **bounds), [], 0
     while at < len(data):
         end = data.rfind(b"\n", at, at + BLOCK) + 1 or data.index(b"\n", at) + 1
         ids.append(parser.learn(data[at:end]))
         at = end
+    if counters is not None:
+        counters.update(parser.counters)
     return [event_id for part in ids for event_id in part.tolist()]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinylog.parsing import Parser
-from tinylog.parsing.canonical import _FEW, canonical, reduced
+from tinylog.parsing.canonical import _FEW, _MANY, canonical, reduced, zeroed
 from tinylog.records import UNKNOWN, Template
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
@@ -42,6 +42,13 @@ def test_many_bytes_are_as_few(some: bytes, between: bytes) -> None:
     if len(max(lines, key=len)) <= _FEW < len(many):
         assert canonical(many) == b"\n".join(map(canonical, lines))
         assert reduced(canonical(many)) == b"\n".join([reduced(canonical(line)) for line in lines])
+
+
+def test_zeroed_is_the_translation_of_any_byte_in_many_and_in_few() -> None:
+    data = bytes(range(256)) * (1 + _MANY // 256)
+    table = bytes.maketrans(b"0123456789", b"0" * 10)
+    assert zeroed(data) == data.translate(table)
+    assert zeroed(data[:256]) == data[:256].translate(table)
 
 
 @quick

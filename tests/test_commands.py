@@ -13,6 +13,7 @@ from conftest import run_command
 from tinylog import detectors
 from tinylog.errors import ConfigError
 from tinylog.model import Model
+from tinylog.parse import _joined
 
 
 def fails(done, code, *words):
@@ -213,6 +214,34 @@ def test_parse_writes_one_row_for_every_line(made):
     assert (rows[1]["event_id"], rows[1]["template"], rows[1]["values"]) == ("1", "", [])
     table = list(csv.DictReader(run_command("parse", "--format", "hdfs", stdin=log).stdout.decode().splitlines()))
     assert [(row["event_id"], row["template"]) for row in table] == [(row["event_id"], row["template"]) for row in rows]
+
+
+def test_parse_of_a_file_writes_what_a_second_reading_would_match(made, tmp_path):
+    log = tmp_path / "log"
+    users = [f"session closed for user {name}, {i}" for i, name in enumerate(("root", "a,b", "c", "d"))]
+    log.write_text("\n".join([*users, "", "größe 3", "restart"] * 2))
+    for options in [], ["--json"], ["--parser", "spell"]:
+        short, long = (run_command("parse", *options, *more).stdout.decode().splitlines() for more in ([log], ["--values", log]))  # values: they are read again
+        assert len(short) == len(long) == 14 + ("--json" not in options)
+        assert all(b.startswith(a.rstrip("}")) for a, b in zip(short, long))
+
+
+@pytest.mark.parametrize("begin", ["", '{"line_no": '])
+@pytest.mark.parametrize("first", [1, 999, 1000, 1001, 123_456])
+def test_rows_are_numbered_one_by_one(begin, first):
+    for n in 0, 1, 2, 999, 1001, 2500:
+        ends = [f",{i}\n" for i in range(n)]
+        assert _joined(begin, first, ends) == "".join(f"{begin}{first + i}{end}" for i, end in enumerate(ends))
+
+
+def test_parse_says_how_often_its_caches_let_lines_pass(tmp_path):
+    log = tmp_path / "log"
+    letters = bytes(range(97, 123)).decode()
+    log.write_text("".join(f"{a}{b}{c} was here\n" for a in letters for b in letters for c in letters))
+    done = run_command("parse", log)
+    assert b"line cache aside" not in done.stderr  # one block: it is judged behind it
+    done = run_command("parse", log, log)
+    assert b"17576 line cache aside" in done.stderr, done.stderr
 
 
 def test_parse_with_a_model_knows_its_templates_and_no_others(made):

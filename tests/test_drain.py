@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tinylog.parsing import Parser
 from tinylog.parsing.drain import ANY, CROWDED, SLOT, Drain
 from tinylog.parsing.masks import mask
-from tinylog.parsing.tokens import Tokeniser
+from tinylog.parsing.tokens import Tokeniser, Words
 
 
 def templates_of(lines: list[str]) -> list[str]:
@@ -38,6 +38,10 @@ def test_mask_of_a_long_token_ends_in_a_value() -> None:
     assert mask(b"x" * 1000) == b"x" * 256 + b"<*>"
 
 
+def words_of(tokeniser: Tokeniser, content: bytes) -> Words:
+    return tokeniser.words(tokeniser.split([content]))[0]
+
+
 @pytest.mark.parametrize("content, words", [
     ("0 bytes (0.0 KB) sent, lifetime <0 sec", "bytes? sent, lifetime"),
     ("0 bytes sent, lifetime 0:0", "sent, lifetime"),
@@ -49,7 +53,7 @@ def test_mask_of_a_long_token_ends_in_a_value() -> None:
 ])
 def test_words_are_what_is_left_without_values_units_and_dates(content: str, words: str) -> None:
     expected = words.replace("bytes? ", "")
-    assert b" ".join(Tokeniser(128).words(content.encode())).decode() == expected
+    assert b" ".join(words_of(Tokeniser(128), content.encode())).decode() == expected
 
 
 def test_lines_and_their_templates() -> None:
@@ -112,7 +116,7 @@ def test_a_word_is_a_variable_where_another_line_has_a_value() -> None:
 @given(st.lists(st.sampled_from(b"go blk_0 blk_0 0 s Mon (0) file /a \xff true".split()), max_size=9))
 def test_the_short_way_to_the_words_is_the_long_way(tokens: list[bytes]) -> None:
     tokeniser, content = Tokeniser(8), b" ".join(tokens)
-    assert tokeniser.words(content) == tokeniser.line(content).words
+    assert words_of(tokeniser, content) == tokeniser.line(*tokeniser.split([content])).words
 
 
 def test_a_later_pattern_takes_no_line_from_an_earlier_one() -> None:
@@ -165,3 +169,13 @@ def test_closed_events_are_not_joined() -> None:
     line = (b"a", b"b", b"z", b"y")
     assert drain.propose(line, 2) == ((b"a", b"b", ANY, ANY), 2)
     assert drain.propose(line, 3) == (line, None)
+
+
+def test_what_is_new_in_a_crowded_leaf_is_joined_by_the_next_like_it() -> None:
+    drain = Drain(max_children=0)  # one leaf for each number of words
+    for i in range(CROWDED):
+        drain.add((words(i).encode(), b"was", b"saved", b"here", b"now"), i)
+    late = (b"z", b"is", b"lost", b"there", b"then")
+    assert drain.propose(late, 0) == (late, None)
+    drain.add(late, CROWDED)
+    assert drain.propose((b"y", *late[1:]), 0) == ((ANY, *late[1:]), None)

@@ -1,7 +1,8 @@
 """python -m tinylog.parse [-m MODEL] [FILE...] < log > rows
 
 One row a line of the log, blank and broken ones too: line number, event id, template. Event 1 is a line without a template. With
--m the model's parser as it is, otherwise one that learns: files are read twice (learn, then match), a pipe once.
+-m the model's parser as it is, otherwise one that learns. Of files the rows are written when all is learned, from event ids that were
+kept, four bytes a line; a pipe gets its rows as it comes.
 """
 from __future__ import annotations
 
@@ -10,14 +11,21 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 
 from .console import arguments, given_format, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
+import numpy as np
+
 from .parsing import Parser
 from .parsing.parser import KINDS
 from .pipeline import read, recognise
 from .reading.formats import Format
 from .reading.labels import read_templates
-from .records import UNKNOWN, Block
+from .records import UNKNOWN, Block, Template
+
+Parsed = tuple[int, Sequence[int], bytes]  # the number of the first line, the event id of each, and the lines where they are needed
+
+_LAST = [f"{i:03}" for i in range(1000)]  # digits of a number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,49 +39,80 @@ def main(argv: Sequence[str] | None = None) -> int:
     dropped: Counter[str] = Counter()
     if args.model:
         form, log, model = log_and_model(args, dropped)
-        _write(log, form, model.parser, model.parser.match, args)
-        return _done(dropped)
+        _write(_parsed(log, model.parser.match), form, model.parser, args)
+        return _done(dropped, model.parser)
     form, log = recognise(read(args.files, dropped), given_format(args))
     parser = Parser(form.content_of, read_templates(args.templates) if args.templates else (), args.parser)
     if "-" in args.files:
-        _write(log, form, parser, parser.learn, args)
-        return _done(dropped)
-    for block in log:
-        parser.learn(block.data)
-    parser.consolidate()
-    _write(read(args.files, Counter()), form, parser, parser.match, args)
-    return _done(dropped)
+        _write(_parsed(log, parser.learn), form, parser, args)
+        return _done(dropped, parser)
+    learned = [(block.first_line_no, parser.learn(block.data)) for block in log]
+    new = np.array(list(parser.consolidate().values()))  # its keys count from 0
+    if args.values or parser.counters["templates_full"]:  # the lines are needed, or may match now what they did not then
+        _write(_parsed(read(args.files, Counter()), parser.match), form, parser, args)
+    else:
+        _write(((first, new[ids].tolist(), b"") for first, ids in learned), form, parser, args)
+    return _done(dropped, parser)
 
 
-def _write(log: Iterable[Block], form: Format, parser: Parser, event_ids, args) -> None:
+def _parsed(log: Iterable[Block], event_ids) -> Iterator[Parsed]:
+    return ((block.first_line_no, event_ids(block.data).tolist(), block.data) for block in log)
+
+
+def _write(parsed: Iterable[Parsed], form: Format, parser: Parser, args) -> None:
     """The rows of a log, a block at a time: whoever reads them live sees each as soon as it is known."""
-    columns = ["line_no", "event_id", "template"] + ["values"] * args.values
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     if not args.json:
-        writer.writerow(columns)
-    for block in log:
-        rows = _rows(block, form, parser, event_ids(block.data).tolist(), args.values)
-        if args.json:
-            sys.stdout.writelines(json.dumps(dict(zip(columns, row))) + "\n" for row in rows)
+        sys.stdout.write("line_no,event_id,template" + ",values" * args.values + "\n")
+    begin, known = '{"line_no": ' * args.json, {}
+    for first, ids, data in parsed:
+        if args.values:
+            ends = [_end(_template(parser, event_id), parser.values(form.content(line), event_id), args.json)
+                    for event_id, line in zip(ids, data.split(b"\n"))]
         else:
-            writer.writerows([*row[:3], *map(json.dumps, row[3:])] for row in rows)
+            templates = {event_id: _template(parser, event_id) for event_id in set(ids)}  # learning may change a text
+            known.update((template, _end(template, None, args.json)) for template in set(templates.values()) - known.keys())
+            ends = list(map({event_id: known[template] for event_id, template in templates.items()}.__getitem__, ids))
+        sys.stdout.write(_joined(begin, first, ends))
         sys.stdout.flush()
 
 
-def _rows(block: Block, form: Format, parser: Parser, event_ids: list[int], values: bool) -> Iterator[list]:
-    lines = block.data.split(b"\n")
-    for i, event_id in enumerate(event_ids):
-        name, text = parser.templates[event_id] if event_id != UNKNOWN else ("1", "")
-        row = [block.first_line_no + i, name, text]
-        if values:
-            found = parser.values(form.content(lines[i]), event_id)
-            row.append([value.decode("utf-8", "backslashreplace") for value in found])
-        yield row
+def _joined(begin: str, first: int, ends: list[str]) -> str:
+    """Rows of these ends, numbered from `first`. The numbers of a thousand share their beginning: writing each anew takes twice the time."""
+    parts: list[str] = [begin] * (3 * len(ends))
+    at, stop = first, first + len(ends)
+    while at < stop:
+        thousand, behind = divmod(at, 1000)
+        n = min(1000 - behind, stop - at)
+        if thousand:
+            parts[3 * (at - first):3 * (at - first + n):3] = [f"{begin}{thousand}"] * n
+        parts[3 * (at - first) + 1:3 * (at - first + n):3] = _LAST[behind:behind + n] if thousand else map(str, range(behind, behind + n))
+        at += n
+    parts[2::3] = ends
+    return "".join(parts)
 
 
-def _done(dropped: Counter[str]) -> int:
-    if dropped:
-        note("tinylog: " + "; ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(dropped.items())))
+def _template(parser: Parser, event_id: int) -> Template:
+    return Template("1", "") if event_id == UNKNOWN else parser.templates[event_id]
+
+
+def _end(template: Template, values: list[bytes] | None, as_json: bool) -> str:
+    """What follows the line number in a row."""
+    name, text = template
+    columns = {"event_id": name, "template": text}
+    if values is not None:
+        columns["values"] = [value.decode("utf-8", "backslashreplace") for value in values]
+    if as_json:
+        return ", " + json.dumps(columns)[1:] + "\n"
+    row = StringIO()
+    csv.writer(row, lineterminator="\n").writerow(["", name, text, *map(json.dumps, list(columns.values())[2:])])
+    return row.getvalue()
+
+
+def _done(dropped: Counter[str], parser: Parser) -> int:
+    """A line about what was cut off, and about bounds that were reached: how often a cache began anew, how many keys it let pass."""
+    said = dropped + Counter({what: n for what, n in parser.counters.items() if what.endswith(("_full", "_aside"))})
+    if said:
+        note("tinylog: " + "; ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(said.items())))
     return 0
 
 

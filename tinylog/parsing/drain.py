@@ -23,16 +23,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from operator import itemgetter
 
 import numpy as np
 
 from .masks import WILDCARD
-from .tokens import Words
+from .tokens import Line, Words
 
 ANY = b"\n"  # takes any word; no word holds a newline
 SLOT, NUMBERED, NAMED = 8, 4, 3
 NAMING = frozenset(b"user group account host hostname domain program".split())
+PLACES = 40  # the first words, among which variables are looked for
 LAYOUT = 2  # words that agree beside the one that stands for a value
 CROWDED = 300  # events in a leaf
 SIMILAR = 0.6  # the share of equal words with which a line joins another in a crowded leaf
@@ -40,6 +42,7 @@ SIMILAR = 0.6  # the share of equal words with which a line joins another in a c
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 
 Leaf = tuple[int, bytes]
+Shape = tuple[Callable[[Words], object], dict[object, list[int]]]  # what finds the words that are not ANY, and the patterns that have them
 
 
 class Drain:
@@ -52,20 +55,21 @@ class Drain:
         self.max_children = max_children
         self.events: dict[Words, int] = {}
         self.patterns: list[tuple[Words, int]] = []  # words with ANY, and their event, in order of making
-        self._fixed: list[tuple[Callable[[Words], object], object]] = []  # what finds their words other than ANY, and these
-        self._leaves: dict[Leaf, list[int]] = {}  # indices of patterns
+        self._shapes: dict[Leaf, dict[bytes, Shape]] = {}  # by where ANY stands: indices of patterns by their other words
         self._crowds: dict[Leaf, list[Words]] = {}  # up to CROWDED
-        self._hashes: dict[Leaf, np.ndarray] = {}  # (CROWDED, words) of the full ones
+        self._turns: Counter[Leaf] = Counter()  # how many there were
+        self._hashes: dict[Leaf, np.ndarray] = {}  # (words, CROWDED) of the full ones
         self._children: Counter[int] = Counter()
         self._layouts: dict[Words, int] = {}  # tokens of lines that were learned, <*> for each value
-        self._slots: Counter[int] = Counter()  # how many fill a gap, by the hash of what stands around it
+        self._slots: dict[int, int] = {}  # how many fill a gap, by the hash of what stands around it
+        self._last: tuple[Words, list[int], list[int]] = (), [], []  # `_filled` of these words
 
     def match(self, words: Words) -> int | None:
         """The event of these words, or None. Changes nothing."""
         event = self.events.get(words)
         if event is None:
-            index = next(self._covering(words), None)
-            event = None if index is None else self.patterns[index][1]
+            covering = self._covering(words)
+            event = self.patterns[min(covering)][1] if covering else None
         return event
 
     def propose(self, words: Words, first_event: int) -> tuple[Words, int | None]:
@@ -85,18 +89,20 @@ class Drain:
             self._crowds[leaf] = []
             self._children[leaf[0]] += 1
         if ANY in pattern:
-            self._leaves.setdefault(leaf, []).append(len(self.patterns))
-            self._fixed.append(_fixed(pattern))
+            shape = bytes([word == ANY for word in pattern])
+            of, having = self._shapes.setdefault(leaf, {}).setdefault(shape, (_fixed(shape), {}))
+            having.setdefault(of(pattern), []).append(len(self.patterns))
             self.patterns.append((pattern, event))
         else:
             self.events[pattern] = event
-            if len(self._crowds[leaf]) < CROWDED:
-                self._crowds[leaf].append(pattern)
-        self._slots.update([slot for _, slot in _gaps(pattern)])
+            self._crowd(leaf, pattern)
+        gaps, filled = self._filled(pattern)
+        self._slots.update(zip(gaps, [n + 1 for n in filled]))
+        self._last = (), [], []
 
-    def see(self, tokens: list[bytes], words: Words, event: int) -> None:
+    def see(self, line: Line, event: int) -> None:
         """Remember how the words of a new event stand among its values, for `settle`."""
-        self._layouts.setdefault(_layout(tokens, words), event)
+        self._layouts.setdefault(tuple([word or WILDCARD for word in line.kept]), event)
 
     def settle(self) -> None:
         """Make a pattern of every word that stands where another line has a value."""
@@ -113,11 +119,11 @@ class Drain:
     def merges(self) -> Iterator[tuple[int, int]]:
         """Pairs of events that are one: a pattern of the second covers words, or an earlier pattern, of the first."""
         for words, event in self.events.items():
-            for index in self._covering(words):
-                yield event, self.patterns[index][1]
-                break
+            covering = self._covering(words)
+            if covering:
+                yield event, self.patterns[min(covering)][1]
         for i, (pattern, event) in enumerate(self.patterns):
-            yield from ((event, self.patterns[index][1]) for index in self._covering(pattern) if index > i)
+            yield from ((event, self.patterns[index][1]) for index in sorted(self._covering(pattern)) if index > i)
 
     def renumbered(self, new: dict[int, int]) -> Drain:
         """The same with other event numbers, without the words for which a pattern gives the same answer."""
@@ -134,14 +140,16 @@ class Drain:
         return [pattern for pattern, mine in reversed(self.patterns) if mine == event] + \
                [words for words, mine in self.events.items() if mine == event]
 
-    def _covering(self, words: Words) -> Iterator[int]:
-        """Indices of the patterns that cover the words, in order."""
+    def _covering(self, words: Words) -> list[int]:
+        """Indices of the patterns that cover the words: one look-up for each way in which ANY stands in a leaf's patterns."""
+        found: list[int] = []
         if words:
-            named, free = self._leaves.get((len(words), words[0]), ()), self._leaves.get((len(words), ANY), ())
-            for index in sorted([*named, *free]) if named and free else named or free:
-                of, fixed = self._fixed[index]
-                if of(words) == fixed:
-                    yield index
+            n = len(words)
+            for shapes in self._shapes.get((n, words[0])), self._shapes.get((n, ANY)):
+                if shapes is not None:
+                    for of, having in shapes.values():
+                        found += having.get(of(words), ())
+        return found
 
     def _leaf(self, words: Words) -> Leaf:
         leaf = len(words), words[0] if words else ANY
@@ -149,18 +157,35 @@ class Drain:
             return leaf[0], ANY
         return leaf
 
+    def _crowd(self, leaf: Leaf, words: Words) -> None:
+        """The last CROWDED words of a leaf are those that others may join."""
+        crowd, turn = self._crowds[leaf], self._turns[leaf] % CROWDED
+        self._turns[leaf] += 1
+        crowd[turn:turn + 1] = [words]
+        if leaf in self._hashes:
+            self._hashes[leaf][:, turn] = list(map(hash, words))
+
     def _generalised(self, words: Words) -> Words:
         """The words with a wildcard wherever enough others have filled the same gap."""
-        for i, slot in _gaps(words):
-            filled = self._slots.get(slot, 0) + 1
-            if filled >= NAMED and filled >= _enough(words, i):
-                return self._generalised(words[:i] + (ANY,) + words[i + 1:])
+        _, filled = self._filled(words)
+        if max(filled, default=0) + 1 >= NAMED:
+            for i, n in zip(_places(words), filled):
+                if n + 1 >= NAMED and n + 1 >= _enough(words, i):
+                    return self._generalised(words[:i] + (ANY,) + words[i + 1:])
         return words
+
+    def _filled(self, words: Words) -> tuple[list[int], list[int]]:
+        """The gaps of these words, and how many have filled each."""
+        if self._last[0] != words:
+            gaps = _gaps(words)
+            self._last = words, gaps, list(map(self._slots.get, gaps, repeat(0)))
+        return self._last[1:]
 
     def _joined(self, words: Words, first_event: int) -> tuple[Words, int | None]:
         """Drain's own step: the most similar of the leaf, a pattern before plain words, widened to cover these too."""
         leaf = self._leaf(words)
-        patterns = [self.patterns[index] for index in self._leaves.get(leaf, ())]
+        shapes = self._shapes.get(leaf, {}).values()
+        patterns = [self.patterns[index] for index in sorted(index for _, having in shapes for some in having.values() for index in some)]
         open_patterns = [row for row in patterns if row[1] >= first_event]
         pattern = max(open_patterns, key=lambda row: _equal(row[0], words), default=((), None))
         for near, event in pattern, (self._nearest(leaf, words), None):
@@ -169,21 +194,11 @@ class Drain:
         return words, None
 
     def _nearest(self, leaf: Leaf, words: Words) -> Words:
-        """Of a crowd, which no longer grows, the words that agree in most places; its hashes are compared at once."""
+        """Of a full crowd the words that agree in most places; its hashes are compared at once."""
         if leaf not in self._hashes:
-            self._hashes[leaf] = np.array([list(map(hash, row)) for row in self._crowds[leaf]])
-        equal = self._hashes[leaf] == np.array(list(map(hash, words)))
-        return self._crowds[leaf][int(equal.sum(1).argmax())]
-
-
-def _layout(tokens: list[bytes], words: Words) -> Words:
-    """The tokens with <*> for each that is no word."""
-    layout, at = [], 0
-    for token in tokens:
-        is_word = at < len(words) and token == words[at]
-        at += is_word
-        layout.append(token if is_word else WILDCARD)
-    return tuple(layout)
+            self._hashes[leaf] = np.array([list(map(hash, place)) for place in zip(*self._crowds[leaf])])
+        equal = self._hashes[leaf] == np.array([[hash(word)] for word in words])
+        return self._crowds[leaf][int(equal.sum(0, dtype=np.int16).argmax())]
 
 
 def _enough(words: Words, i: int) -> int:
@@ -193,18 +208,23 @@ def _enough(words: Words, i: int) -> int:
     return NUMBERED if WILDCARD in words[i] else SLOT
 
 
-def _fixed(pattern: Words) -> tuple[Callable[[Words], object], object]:
-    places = [i for i, word in enumerate(pattern) if word != ANY]
-    of = itemgetter(*places) if places else len
-    return of, of(pattern)
+def _fixed(shape: bytes) -> Callable[[Words], object]:
+    places = [i for i, is_any in enumerate(shape) if not is_any]
+    return itemgetter(*places) if places else len
 
 
 def _equal(pattern: Words, words: Words) -> int:
     return sum(map(bytes.__eq__, pattern, words))
 
 
-def _gaps(words: Words) -> list[tuple[int, int]]:
-    """Each place that may be a variable, by a hash of what is around it. The first word never is: it names the line."""
-    hashes = [hash(placed) for placed in enumerate(words)]
-    around = sum(hashes)
-    return [(i, around - hashes[i]) for i in range(1, len(words)) if words[i] != ANY]
+def _gaps(words: Words) -> list[int]:
+    """Each place that may be a variable, as a hash of what is around it. The first word never is: it names the line."""
+    hashes = list(map(hash, enumerate(words[:PLACES])))
+    around = sum(hashes) + hash(words[PLACES:])
+    if ANY in words:
+        return [around - hashes[i] for i in _places(words)]
+    return [around - one for one in hashes[1:]]
+
+
+def _places(words: Words) -> list[int]:
+    return [i for i, word in enumerate(words[:PLACES]) if i and word != ANY]

@@ -97,7 +97,7 @@ class Spell:
             if len(having) < POSTINGS and event not in having:
                 having.append(event)
 
-    def see(self, tokens: list[bytes], words: Words, event: int) -> None:
+    def see(self, line: Line, event: int) -> None:
         """Spell looks at nothing but words."""
 
     def settle(self) -> None:

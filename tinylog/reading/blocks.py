@@ -61,7 +61,7 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
             overflow += first - kept
             data = _cut(b"%b%b%b" % (tail, chunk[:kept], chunk[first:end]), max_line, overflow, dropped)
             yield Block(data, line_no, file)
-            line_no += data.count(b"\n")
+            line_no += int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
             tail.clear()
             overflow = 0
         room = max_line - len(tail)
@@ -73,7 +73,7 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
 
 def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> bytes:
     """Lines no longer than max_line, CRLF as LF. `overflow` bytes of the first line were cut before."""
-    lengths = _line_lengths(data) if len(data) > max_line else np.zeros(1, np.int64)
+    lengths = _line_lengths(data) if _may_be_long(data, max_line) else np.zeros(1, np.int64)
     long = int((lengths > max_line).sum())
     if long:
         dropped["cut_bytes"] += int((lengths - max_line).clip(0).sum())
@@ -81,7 +81,13 @@ def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> by
     if long or overflow:
         dropped["cut_bytes"] += overflow
         dropped["cut_lines"] += long + (overflow > 0)
-    return data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data  # one byte is found much sooner than two
+
+
+def _may_be_long(data: bytes, max_line: int) -> bool:
+    """Whether any line is longer: it would hold one of these places."""
+    places = range(max_line, len(data), max_line)
+    return any(data.find(b"\n", place) - data.rfind(b"\n", 0, place) - 1 > max_line for place in places)
 
 
 def _line_lengths(data: bytes) -> np.ndarray:
