@@ -62,16 +62,12 @@ class Scorer:
         """Alerts of one block behind the pipeline."""
         yield from self._judge(step.certain, closed=False)
         yield from self._judge(step.closed, closed=True)
-        if step.events is not None:
-            self._see(step.events.times)
-            yield from self._drift(step.events.rarity == 0)
-        elif self.pipeline.form.name == "ids":
-            parsed = np.fromiter(chain.from_iterable(session.events for session in step.closed), np.int32)
-            yield from self._drift(self.model.rarity(parsed) == 0)
+        yield from self._drift(self._new_events(step))
 
     def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float]]:
         """Every session and its score, as they close."""
         for step in self.pipeline.run(log):
+            self._new_events(step)
             if step.closed:
                 _, scores, _ = self._scored(step.closed)
                 self.counters["sessions"] += len(scores)
@@ -100,8 +96,9 @@ class Scorer:
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:
         """One alert for the whole log when too much of it is new."""
+        if self._drifted:
+            return
         self._new = np.concatenate([self._new, new])
-        self.counters["unseen"] += int(new.sum())
         while not self._drifted and len(self._new) >= least:
             share = float(self._new[:DRIFT_EVENTS].mean())
             self._new = self._new[DRIFT_EVENTS:]
@@ -117,9 +114,18 @@ class Scorer:
         self.kinds[alert.kind] += 1
         return alert
 
-    def _see(self, times: np.ndarray | None) -> None:
-        if times is not None:
-            self.latest = float(np.fmax.reduce(times, initial=self.latest))  # NaN only where all are
+    def _new_events(self, step: Step) -> np.ndarray:
+        """(N,) bool: which events of a block training never saw. They are counted, and the latest time is kept."""
+        if step.events is None:
+            ids = self.pipeline.form.name == "ids"  # otherwise their lines came in blocks before
+            rarity = self.model.rarity(np.fromiter(chain.from_iterable(s.events for s in step.closed if ids), np.int32))
+        else:
+            rarity = step.events.rarity
+            if step.events.times is not None:
+                self.latest = float(np.fmax.reduce(step.events.times, initial=self.latest))  # NaN only where all are
+        new = rarity == 0
+        self.counters["unseen"] += int(new.sum())
+        return new
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:
