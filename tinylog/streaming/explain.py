@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EVENTS = ("after", "came", "event", "nearest")  # of a reason's detail: event ids, 0 for the end
 EVENT_NUMBERS = ("unseen", "invariant")  # event ids, each with a number
+OF_ORDER = ("sequence", "bigram", "workflow")  # codes that a never-seen event in that place explains better
 SHOWN = 3  # expected templates and lines that mattered: the first three say it
 
 
@@ -75,12 +76,12 @@ def _contributions(model: Model, session: Session, events: np.ndarray, share: np
 def _reason(model: Model, windows: Windows, i: int, detector: str) -> Reason:
     """The detector's own reason, with the code and the expectation of the strongest fact."""
     main = model.detectors[detector]
-    reason = main.explain(model.with_tables(windows, detector), i)
-    if reason.expected or reason.detail:
-        return reason
-    events = windows.events[i]
-    rules = model.detectors.get("rules")
+    reason, events = main.explain(model.with_tables(windows, detector), i), windows.events[i]
     new = np.flatnonzero((events == UNKNOWN) | (events >= model.n_events))
+    if reason.expected or reason.detail:
+        at = reason.position + (reason.code == "bigram")  # of a pair, what came second
+        return reason._replace(code="new_template", position=at) if reason.code in OF_ORDER and at in new else reason
+    rules = model.detectors.get("rules")
     if len(new):
         at = int(new[0])
         expected = rules.expected(int(events[at - 1])) if rules is not None and at else ()
