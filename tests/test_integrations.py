@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -136,9 +137,21 @@ def test_rsyslog_omprog_gets_a_message_a_line_and_ends_at_the_end_of_input(place
     assert 'template="RSYSLOG_FileFormat"' in uncommented("rsyslog.conf") and "confirmMessages" not in uncommented("rsyslog.conf")
 
 
-def test_fluentd_exec_filter_gets_lines_and_reads_json(place):
+def single_value(line):
+    return line
+
+
+def as_json(line):
+    return json.dumps({"message": line.rstrip("\n"), "path": "/var/log/app.log"}) + "\n"
+
+
+unwrapped = pytest.mark.skipif(find_spec("tinylog.reading.jsonlines") is None, reason="JSON lines are not unwrapped here")
+
+
+@pytest.mark.parametrize("form", [single_value, pytest.param(as_json, marks=unwrapped)])
+def test_fluentd_exec_filter_gets_lines_and_reads_json(place, form):
     process = started(place, of_fluentd())
-    process.stdin.write("".join([*normal(WINDOW), syslog(99, ODD), *normal(2 * WINDOW)]).encode())  # a chunk of the buffer
+    process.stdin.write("".join(map(form, [*normal(WINDOW), syslog(99, ODD), *normal(2 * WINDOW)])).encode())  # a chunk of the buffer
     process.stdin.flush()
     alert = json.loads(process.stdout.readline())  # it comes back while the child runs
     assert "BREAK-IN" in alert["line"] and re.fullmatch(r"2026-03-01T08:\d\d:\d\d(\.\d+)?Z", alert["time"])
