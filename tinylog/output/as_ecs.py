@@ -24,7 +24,7 @@ def line(alert: Alert) -> str:
     return dumps(_known({
         "@timestamp": utc(alert.time) or now,
         "ecs": {"version": ECS},
-        "message": plain(alert.line) or alert.why,
+        "message": plain(alert.line or alert.why),
         "event": {
             "kind": "alert", "module": "tinylog", "dataset": "tinylog.anomaly", "id": identity(alert), "created": now,
             "action": alert.kind, "reason": plain(alert.why), "original": decoded(alert.line) or None,

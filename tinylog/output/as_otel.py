@@ -27,7 +27,7 @@ def line(alert: Alert) -> str:
         "severityNumber": number,
         "severityText": text,
         "eventName": "tinylog.anomaly",
-        "body": {"stringValue": plain(alert.line) or alert.why},
+        "body": {"stringValue": plain(alert.line or alert.why)},
         "attributes": _attributes(alert),
     }
     if alert.time is not None and math.isfinite(alert.time) and 0 < alert.time < 1 << 34:  # 64 bits of nanoseconds
