@@ -31,6 +31,11 @@ def serve(log, requests, odd=()):
         log.info(f"request r{i} done")
 
 
+def record(i, levelno=logging.INFO, created=1e9):
+    """One as logging makes it, at a time of our choice."""
+    return logging.makeLogRecord(dict(name="app", levelno=levelno, msg="request r%d started by %s", args=(i, "ann"), created=created))
+
+
 def logger_with(handler):
     log = logging.Logger("app")
     log.addHandler(handler)
@@ -86,9 +91,8 @@ def test_a_file_of_the_same_records_gives_the_same_alerts(app, tmp_path):
 def test_a_session_that_is_silent_for_the_timeout_has_its_verdict_while_others_go_on(app):
     alerts = []
     handler = handler_of(app, alerts.append, timeout=60)
-    made = [dict(name="app", levelno=20, levelname="INFO", msg="request r%d started by %s", args=(i, "ann"), created=1e9 + 10 * i) for i in range(20)]
-    for attributes in made:
-        handler.handle(logging.makeLogRecord(attributes))
+    for i in range(20):
+        handler.handle(record(i, created=1e9 + 10 * i))
     handler.flush()
     assert handler.counters["sessions"] == 13  # those whose one record is more than 60 seconds old
     handler.close()
@@ -98,10 +102,10 @@ def test_records_that_wait_are_judged_from_the_flush_level_on_and_when_the_first
     handler = handler_of(app, [].append)
     counts = []
     for i, level in enumerate([20] * 3 + [logging.ERROR] + [20] * (BATCH + 1)):
-        handler.handle(logging.makeLogRecord(dict(name="app", levelno=level, msg="request r%d started by %s", args=(i, "ann"), created=1e9)))
+        handler.handle(record(i, levelno=level))
         counts.append(handler.counters["records"])
     assert counts[2:4] == [0, 4] and counts[-2:] == [4 + BATCH] * 2 and counts[-3] == 4
-    handler.handle(logging.makeLogRecord(dict(name="app", levelno=20, msg="request r%d started by %s", args=(1, "ann"), created=1e9 + 1.5)))
+    handler.handle(record(1, created=1e9 + 1.5))
     assert handler.counters["records"] == 4 + BATCH + 2
 
 
@@ -148,8 +152,8 @@ def test_a_callback_that_logs_while_another_thread_does_cannot_block(app):
     handler = handler_of(app, told)
     log = logger_with(handler)
     serve(log, range(1, 1 + BATCH), odd={1})
-    end = dict(name="app", levelno=logging.ERROR, msg="request r%d started by %s", args=(1, "ann"), created=time.time() + 9e5)
-    first = threading.Thread(target=lambda: log.handle(logging.makeLogRecord(end)))  # so late that the sessions before it are over
+    end = record(1, levelno=logging.ERROR, created=time.time() + 9e5)  # so late that the sessions before it are over
+    first = threading.Thread(target=log.handle, args=(end,))
     first.start()
     assert started.wait(10)
     second = threading.Thread(target=lambda: (serve(log, [2]), handler.flush(), done.set()))

@@ -21,7 +21,8 @@ ALERT = Alert(
     time=1772354734.5, session="blk_7", line_no=12, file="app.log", line=b"took 5 ms", score=3.25, threshold=-2.0, reason="sequence",
     why="'took <*> ms' was not expected there; expected 'done' 91 %", event_id="4", template="took <*> ms", nearest=("took <*> s", 0.812),
     detector="deeplog_key", detail={"after": "3"}, expected=(("5", "done", 0.91), ("END", "the end of the session", 0.05)),
-    contrib=(Contribution(12, "4", 0.7, "took <*> ms", b"took 5 ms"), Contribution(None, "3", 0.3, None, None)), events=("3", "4"), model="app")
+    contrib=(Contribution(12, "4", 0.7, "took <*> ms", b"took 5 ms"), Contribution(None, "3", 0.3, None, None)),
+    events=("3", "4"), model="app")
 
 
 def formatted(name, alert, **options):
@@ -41,7 +42,8 @@ def read_logfmt(line):
 def read_syslog(line):
     """The header of RFC 5424, the parameters of its one structured datum, the message."""
     param = r' ([!#-<>-\\^-~]{1,32})="((?:[^"\\\]]|\\["\\\]])*)"'
-    found = re.fullmatch(rf"<(\d{{1,3}})>1 (-|\S+) (\S{{1,255}}) (\S{{1,48}}) (\S{{1,128}}) (\S{{1,32}}) \[tinylog@32473((?:{param})*)\] (.*)", line)
+    header = r"<(\d{1,3})>1 (-|\S+) (\S{1,255}) (\S{1,48}) (\S{1,128}) (\S{1,32})"
+    found = re.fullmatch(rf"{header} \[tinylog@32473((?:{param})*)\] (.*)", line)
     assert found, line
     keys = ("pri", "time", "host", "app", "procid", "msgid")
     params = {name: re.sub(r"\\(.)", r"\1", value) for name, value in re.findall(param, found[7])}
@@ -73,7 +75,8 @@ def strict(line):
 
 def test_json_has_all_that_an_alert_knows():
     found = strict(as_json.line(ALERT))
-    assert (found["time"], found["kind"], found["severity"], found["reason"]) == ("2026-03-01T08:45:34.500Z", "sequence", "warning", "sequence")
+    assert found["time"] == "2026-03-01T08:45:34.500Z"
+    assert (found["kind"], found["severity"], found["reason"]) == ("sequence", "warning", "sequence")
     assert found["nearest"] == {"template": "took <*> s", "similarity": 0.812}
     assert found["expected"][0] == {"event_id": "5", "template": "done", "p": 0.91}
     assert found["contrib"] == [{"line_no": 12, "event_id": "4", "share": 0.7, "template": "took <*> ms", "line": "took 5 ms"},
@@ -115,7 +118,8 @@ def test_otel_is_an_export_request_of_one_record():
 
 def test_syslog_is_rfc_5424_with_structured_data():
     header, params, message = read_syslog(formatted("syslog", replace(ALERT, session='a "b" [c] \\d')))
-    assert header | {"host": ""} == {"pri": "132", "time": "2026-03-01T08:45:34.500Z", "host": "", "app": "tinylog", "procid": "-", "msgid": "sequence"}
+    assert header | {"host": ""} == {
+        "pri": "132", "time": "2026-03-01T08:45:34.500Z", "host": "", "app": "tinylog", "procid": "-", "msgid": "sequence"}
     assert params["session"] == 'a "b" [c] \\d' and params["line_no"] == "12" and params["nearest"] == "took <*> s"
     assert message == ALERT.why + ": took 5 ms"
     assert read_syslog(formatted("syslog", replace(ALERT, time=None, reason="text")))[0]["time"] == "-"
@@ -131,7 +135,8 @@ def test_logfmt_quotes_what_is_not_one_word():
 
 
 def test_text_is_one_line_in_a_pipe_whatever_the_environment():
-    expected = "2026-03-01T08:45:34.500Z  3.250  blk_7  sequence: 'took <*> ms' was not expected there; expected 'done' 91 %  [app.log:12] took 5 ms"
+    expected = ("2026-03-01T08:45:34.500Z  3.250  blk_7  sequence: 'took <*> ms' was not expected there; expected 'done' 91 %"
+                "  [app.log:12] took 5 ms")
     assert formatted("text", ALERT) == expected
     assert writer("text", io.StringIO(), {"TERM": "xterm", "COLORTERM": "truecolor"})(ALERT) == expected
 
@@ -165,7 +170,8 @@ def test_text_on_a_terminal_has_two_lines_a_symbol_and_the_kind_as_a_word():
     ("auto", True, {}, True), ("auto", False, {}, False), ("auto", True, {"TERM": "dumb"}, False), ("auto", True, {"NO_COLOR": "1"}, False),
     ("auto", True, {"NO_COLOR": ""}, True), ("auto", False, {"FORCE_COLOR": "1"}, True), ("auto", False, {"FORCE_COLOR": "0"}, False),
     ("auto", False, {"CLICOLOR_FORCE": "1"}, True), ("auto", False, {"CLICOLOR_FORCE": "0"}, False),
-    ("auto", False, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False), ("always", False, {"NO_COLOR": "1"}, True), ("never", True, {"FORCE_COLOR": "1"}, False)])
+    ("auto", False, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False), ("always", False, {"NO_COLOR": "1"}, True),
+    ("never", True, {"FORCE_COLOR": "1"}, False)])
 def test_colour_is_used_as_the_user_says(color, terminal, environment, expected):
     assert as_text.colored(color, terminal, environment) is expected
 
@@ -174,7 +180,8 @@ def test_colour_is_used_as_the_user_says(color, terminal, environment, expected)
 
 hostile = st.one_of(st.binary(max_size=60), st.sampled_from([
     b"\x1b]0;title\x07\x1b[2J", b"\x00\r\n\x0b\x0c", "\x85\x9b31m".encode(), "a\u202egnp.exe\u2066".encode(), b'"]\\" x="1" [evil@1 a="b"]',
-    "\u2028\u2029\ufeff\u200b\U000e0041".encode(), b"\\", b"]", b'="', b"\xff\xfe\x9b", "naïve 日本語 🙂".encode(), b"<131>1 - - - - - -"]))
+    "\u2028\u2029\ufeff\u200b\U000e0041".encode(), b"\\", b"]", b'="', b"\xff\xfe\x9b", "naïve 日本語 🙂".encode(),
+    b"<131>1 - - - - - -"]))
 numbers = st.one_of(st.none(), st.floats(), st.integers(-2**70, 2**70))
 
 
@@ -183,12 +190,15 @@ def alerts(draw):
     text = st.builds(lambda raw: raw.decode("utf-8", "backslashreplace"), hostile)
     name = st.builds(os.fsdecode, hostile)  # as the names of files come: with halves of surrogate pairs
     return replace(
-        ALERT, time=draw(st.one_of(st.none(), st.floats())), session=draw(st.none() | text), line_no=draw(st.none() | st.integers(1, 2**63)),
+        ALERT, time=draw(st.one_of(st.none(), st.floats())), session=draw(st.none() | text),
+        line_no=draw(st.none() | st.integers(1, 2**63)),
         file=draw(st.none() | name), line=draw(hostile), score=draw(st.floats()), threshold=draw(st.floats()), why=draw(text),
         reason=draw(st.sampled_from(sorted(KINDS))), event_id=draw(st.none() | text), template=draw(st.none() | text),
-        nearest=draw(st.none() | st.tuples(text, st.floats(0, 1))), detail=draw(st.dictionaries(text, st.one_of(numbers, text, st.lists(numbers)))),
+        nearest=draw(st.none() | st.tuples(text, st.floats(0, 1))),
+        detail=draw(st.dictionaries(text, st.one_of(numbers, text, st.lists(numbers)))),
         expected=tuple(draw(st.lists(st.tuples(text, text, st.floats(0, 1)), max_size=2))),
-        contrib=tuple(draw(st.lists(st.builds(Contribution, st.none(), text, st.floats(0, 1), text, st.none() | hostile), max_size=2))), model=draw(name))
+        contrib=tuple(draw(st.lists(st.builds(Contribution, st.none(), text, st.floats(0, 1), text, st.none() | hostile), max_size=2))),
+        model=draw(name))
 
 
 READERS = {"json": strict, "ecs": strict, "otel": strict, "syslog": read_syslog, "logfmt": read_logfmt, "text": str}
@@ -285,8 +295,13 @@ def test_detect_with_hostile_lines_file_and_session_in_every_format(made, tmp_pa
 
 def test_detect_where_the_terminal_cannot_show_a_letter(made):
     log = made.log.read_bytes().replace(b"dfs.DataNode", "dfs.Datenknötchen".encode())
-    done = run_command("detect", "-m", made.model, "--threshold", "-99", stdin=log, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = run_command("detect", "-m", made.model, "--threshold", "-99", stdin=log, env=environment)
     assert done.returncode == 0 and b"dfs.Datenkn\\xf6tchen" in done.stdout, done.stderr
+    for name in ("syslog", "csv"):  # what programs read is UTF-8
+        options = ("--session", "Datenkn\\S+", "--threshold", "-99", "--output-format", name)
+        done = run_command("detect", "-m", made.model, *options, stdin=log, env=environment)
+        assert done.returncode == 0 and "Datenknötchen".encode() in done.stdout, done.stderr
 
 
 def test_detect_loads_the_chosen_format_alone(made):
@@ -301,8 +316,8 @@ def test_detect_on_a_real_terminal_uses_colour_and_two_lines(made):
     for more, colored in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)):
         environment = {name: value for name, value in os.environ.items() if "COLOR" not in name} | more | {"PYTHONIOENCODING": "utf-8"}
         master, slave = os.openpty()
-        process = subprocess.Popen([sys.executable, "-m", "tinylog.detect", "-m", made.model, made.log], stdout=slave, stderr=subprocess.DEVNULL,
-                                   env=environment)
+        command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, made.log]
+        process = subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL, env=environment)
         os.close(slave)
         shown = b""
         try:

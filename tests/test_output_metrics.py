@@ -100,7 +100,8 @@ def test_a_full_disk_leaves_the_old_figures_and_no_rubbish(made, tmp_path, monke
 
 
 def test_labels_and_numbers_are_as_the_format_wants_them():
-    rows = as_text([Figure("x_total", "X.", 1, {"what": 'a "b" \\ \x1b\n'}), Figure("y", "Y.", float("inf")), Figure("z", "Z.", float("nan"))])
+    odd = {"what": 'a "b" \\ \x1b\n'}
+    rows = as_text([Figure("x_total", "X.", 1, odd), Figure("y", "Y.", float("inf")), Figure("z", "Z.", float("nan"))])
     assert rows.splitlines()[2] == r'tinylog_x_total{what="a \"b\" \\ \\x1b\\n"} 1' and parsed(rows)["y"] == float("inf")
     assert "tinylog_z NaN" in rows and "# TYPE tinylog_x_total counter" in rows and "# TYPE tinylog_y gauge" in rows
 

@@ -29,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--output-format", choices=(*FORMATS, "csv"), default="text",
                          help="how alerts are written, one a line; csv: window,session,prediction of every window")
     options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
-    options.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of text; auto: on a terminal, and as NO_COLOR says")
-    options.add_argument("--metrics", metavar="FILE", help="figures for Prometheus (node_exporter's textfile), every ten seconds and at the end")
+    options.add_argument("--color", choices=("auto", "always", "never"), default="auto",
+                         help="of text; auto: on a terminal, and as NO_COLOR says")
+    options.add_argument("--metrics", metavar="FILE",
+                         help="figures for Prometheus (node_exporter's textfile), every ten seconds and at the end")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     form, log, model = log_and_model(args, dropped)
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
     scorer = Scorer(model, pipeline, args.threshold)
+    # A terminal that cannot show a character gets an escape in its place. What programs read is UTF-8 by definition.
+    sys.stdout.reconfigure(encoding=None if args.output_format == "text" else "utf-8", errors="backslashreplace")
     metrics = None
     if args.metrics:
         from .output.prometheus import Textfile
@@ -59,8 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _alerts(alerts: Iterable[Alert], args: argparse.Namespace) -> None:
     """Each alert in the chosen format, as soon as it is known."""
     write = writer(args.output_format, sys.stdout, os.environ, args.color)
-    # A terminal that cannot show a character gets an escape in its place. What programs read is UTF-8 by definition.
-    sys.stdout.reconfigure(encoding=None if args.output_format == "text" else "utf-8", errors="backslashreplace")
     for alert in alerts:
         sys.stdout.write(write(alert) + "\n")
         sys.stdout.flush()

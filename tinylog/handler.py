@@ -54,15 +54,15 @@ class Handler(logging.Handler):
 
     Threads: any number may log; one at a time is scored, alerts are told outside of the lock by the thread whose record gave
     them. What `to` logs is not scored, nor is the logger of the alerts: there is no circle. asyncio: a record costs
-    some 25 microseconds and what its detector takes, all of a batch on its last one (milliseconds); where that is too long for the loop, put a QueueHandler
-    before it and this handler behind a QueueListener. QueueHandler.prepare makes a finished text of each record, whose template is
+    some 25 microseconds and what its detector takes, all of a batch on its last one (milliseconds); where that is too long for the
+    loop, put a QueueHandler before it and this handler behind a QueueListener. QueueHandler.prepare makes a finished text of each record, whose template is
     then mined as from a file; override it with `def prepare(self, record): return record` to keep the exact one (args that change
     before they are read show their later state). A forked process goes on with a copy of its own.
     """
 
     def __init__(self, model: Model | str | os.PathLike, to: Callable[[Alert], object] | logging.Logger | None = None, *,
-                 key: Callable[[logging.LogRecord], str | None] | None = None, timeout: float | None = None, threshold: float | None = None,
-                 level: int | str = logging.NOTSET, flush_level: int = logging.ERROR) -> None:
+                 key: Callable[[logging.LogRecord], str | None] | None = None, timeout: float | None = None,
+                 threshold: float | None = None, level: int | str = logging.NOTSET, flush_level: int = logging.ERROR) -> None:
         super().__init__(level)
         model = model if isinstance(model, Model) else load(model)
         form = FORMATS["plain" if model.log_format == "ids" else model.log_format]
@@ -134,7 +134,8 @@ class Handler(logging.Handler):
         event_ids, start = np.array(ids, np.int32), self._pipeline.lines
         self._pipeline.lines += len(lines)
         keyed = keys if self._key is not None or self._pattern is not None else None
-        events = Events(event_ids, np.arange(start + 1, start + 1 + len(lines)), lines, keyed, np.array(times), None, None, self.model.rarity(event_ids))
+        numbers = np.arange(start + 1, start + 1 + len(lines))
+        events = Events(event_ids, numbers, lines, keyed, np.array(times), None, None, self.model.rarity(event_ids))
         windower = self._pipeline.windower
         return list(self._scorer.judged(Step(events, windower.add(events), windower.certain())))
 

@@ -22,7 +22,8 @@ ASCII = {"error": "!", "warning": "*", "why": "`-"}
 
 def line(alert: Alert) -> str:
     """One line: when, how sure, about what, why, and the line that mattered."""
-    parts = [utc(alert.time) or "-", f"{alert.score:.3f}", plain(alert.session or "-"), f"{alert.reason}: {plain(alert.why)}", _where(alert)]
+    why = f"{alert.reason}: {plain(alert.why)}"
+    parts = [utc(alert.time) or "-", f"{alert.score:.3f}", plain(alert.session or "-"), why, _where(alert)]
     return "  ".join(part for part in parts if part)
 
 

@@ -22,6 +22,7 @@ from .escape import plain
 if TYPE_CHECKING:
     from ..streaming.scorer import Scorer
 
+LOST = "What was cut, dropped or closed early to stay within bounds, or fits nowhere."
 SECONDS = 10.0  # of work between two writings
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
@@ -77,7 +78,8 @@ class Textfile:
 def figures(scorer: Scorer, dropped: Counter[str], n_bytes: int) -> list[Figure]:
     """What is known of a run."""
     pipeline, counters, parser = scorer.pipeline, scorer.counters, scorer.pipeline.parser
-    lost = dropped + Counter(pipeline.windower.counters) + Counter({what: n for what, n in parser.counters.items() if what.endswith("full")})
+    full = Counter({what: n for what, n in parser.counters.items() if what.endswith("full")})
+    lost = dropped + Counter(pipeline.windower.counters) + full
     del lost["timed_out"]  # those have had their verdict
     unnamed = counters["alerts"] - scorer.kinds.total()  # where only verdicts were asked for
     kinds = dict.fromkeys(KINDS.values(), 0) | scorer.kinds | ({"unknown": unnamed} if unnamed else {})
@@ -91,7 +93,7 @@ def figures(scorer: Scorer, dropped: Counter[str], n_bytes: int) -> list[Figure]
         Figure("templates", "Templates known now.", len(parser.templates) - FIRST_EVENT),
         Figure("new_templates_total", "Templates that training did not have.", len(parser.templates) - parser.n_known),
         Figure("unmatched_total", "Lines of templates that training never saw.", counters["unseen"]),
-        *(Figure("evictions_total", "What was cut, dropped or closed early to stay within bounds, or fits nowhere.", n, {"what": what}) for what, n in sorted(lost.items())),
+        *(Figure("evictions_total", LOST, n, {"what": what}) for what, n in sorted(lost.items())),
         Figure("sessions_open", "Sessions or windows begun and not yet judged.", pipeline.windower.n_open()),
         Figure("threshold", "A score above it is an alert.", scorer.threshold),
         Figure("process_seconds_total", "Processor time used.", round(time.process_time(), 3)),
