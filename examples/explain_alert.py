@@ -11,11 +11,11 @@ def main(model_path: str, log_path: str) -> None:
     with open(log_path, "rb") as file:
         lines = file.read().splitlines()
     for alert in tinylog.load(model_path).detect(lines):
-        print(f"{alert.session}: {alert.why}")
+        print(f"{alert.session}: {alert.kind}, {alert.why}")
         print(f"  score {alert.score}, threshold {alert.threshold}, events {' '.join(alert.events)}")
-        for line_no, event, share in alert.contrib:
-            text = lines[line_no - 1].decode(errors="replace") if line_no else f"event {event}"
-            print(f"  {100 * share:3.0f} %  {text}")
+        for part in alert.contrib:
+            text = lines[part.line_no - 1].decode(errors="replace") if part.line_no else part.template
+            print(f"  {100 * part.share:3.0f} %  {text}")
 
 
 if __name__ == "__main__":

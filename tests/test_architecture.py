@@ -14,11 +14,13 @@ ROOT = Path(tinylog.__file__).parent
 BASE = {"records", "errors"}
 FLOW = BASE | {"reading", "parsing", "windowing"}
 MODEL = FLOW | {"pipeline", "embedding", "workflows", "detectors", "modelfile", "compression", "streaming", "live", "model"}
-COMMAND = MODEL | {"console"}
+COMMAND = MODEL | {"console", "output"}
 MAY_IMPORT = {
     "records": set(),
     "errors": set(),
-    "console": {"errors", "model", "pipeline", "reading", "records"},
+    "console": {"errors", "model", "output", "pipeline", "reading", "records"},
+    "output": BASE,
+    "handler": MODEL | {"output"},
     "layers": set(),
     "metrics": set(),
     "compression": set(),

@@ -42,7 +42,7 @@ def test_detect_finds_the_planted_anomalies_in_a_pipe(made):
 def test_detect_json_has_every_key_and_names_the_line(made):
     done = run_command("detect", "-m", made.model, "--json", made.log)
     lines = made.log.read_bytes().splitlines()
-    keys = ("schema id time session line_no file line score threshold detector reason why event_id template nearest detail expected"
+    keys = ("schema id time session line_no file line score threshold detector kind severity reason why event_id template nearest detail expected"
             " contrib events model").split()
     for alert in map(json.loads, done.stdout.splitlines()):
         assert list(alert) == keys

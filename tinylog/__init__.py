@@ -16,6 +16,7 @@ _HOME = {
     "Model": "model",
     "Alert": "records",
     "Windows": "records",
+    "Handler": "handler",
     "TinylogError": "errors",
     "InputError": "errors",
     "ModelFileError": "errors",

@@ -73,8 +73,9 @@ def window(text: str) -> int | float:
 
 
 def note(text: str) -> None:
-    """One line for people, on standard error."""
-    sys.stderr.write(text + "\n")
+    """One line for people, on standard error; names of files are safe there too."""
+    from .output.escape import plain
+    sys.stderr.write(plain(text) + "\n")
 
 
 def run(main: Callable[[], int]) -> None:

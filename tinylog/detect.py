@@ -3,32 +3,41 @@
 One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once.
 With --output-format csv there is a row for every window, whether it alerts or not: its number, its session, 0 or 1. With --every-line
 there is one for every line as it comes: its number, its session, the session's score with it.
+--metrics keeps a file of figures for Prometheus up to date.
 """
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
-from .streaming.alerts import plain, to_json, to_text
+from .output import FORMATS, writer
+from .output.escape import plain
 from .streaming.scorer import Scorer
 
 if TYPE_CHECKING:
+    import argparse
+
     from .model import Model
     from .pipeline import Pipeline
     from .reading.formats import Format
-    from .records import Block
+    from .records import Alert, Block
     from .streaming.budget import Budget
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0, or 3 where there were alerts and --exit-code asks for that."""
     options = arguments("detect", "Finds anomalies in a log.")
-    options.add_argument("--output-format", choices=("text", "json", "csv"), default="text",
-                         help="alerts as text or JSON lines; csv: window,session,prediction of every window")
+    options.add_argument("--output-format", choices=(*FORMATS, "csv"), default="text",
+                         help="how alerts are written, one a line; csv: window,session,prediction of every window")
     options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
+    options.add_argument("--color", choices=("auto", "always", "never"), default="auto",
+                         help="of text; auto: on a terminal, and as NO_COLOR says")
+    options.add_argument("--metrics", metavar="FILE",
+                         help="figures for Prometheus (node_exporter's textfile), every ten seconds and at the end")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--budget", metavar="N/SPAN", help="so many alerts on a normal log: 5/day, 1/hour, 5/10k (lines); instead of a threshold")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
@@ -42,13 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _every_line(model, pipeline, log, dropped)
     budget = _budget(args.budget, model, form) if args.budget else None
     scorer = Scorer(model, pipeline, args.threshold, budget)
-    if args.output_format == "csv":
-        _predictions(scorer, log)
-    else:
-        write = to_json if args.output_format == "json" else to_text
-        for alert in scorer.run(log):
-            sys.stdout.write(write(alert) + "\n")
-            sys.stdout.flush()
+    # A terminal that cannot show a character gets an escape in its place. What programs read is UTF-8 by definition.
+    sys.stdout.reconfigure(encoding=None if args.output_format == "text" else "utf-8", errors="backslashreplace")
+    metrics = None
+    if args.metrics:
+        from .output.prometheus import Textfile
+        metrics = Textfile(args.metrics, scorer, dropped, note)
+        log = metrics.watched(log)
+    try:
+        if args.output_format == "csv":
+            _predictions(scorer, log)
+        else:
+            _alerts(scorer.run(log), args)
+    finally:
+        if metrics is not None:
+            metrics.write()
     note(_summary(scorer, dropped))
     if budget:
         note(f"tinylog: {budget.used(scorer.counters['alerts'], pipeline.lines)}")
@@ -59,6 +76,14 @@ def _budget(text: str, model: Model, form: Format) -> Budget:
     from .streaming.budget import Budget, Calibration
     stored = model.card.get("calibration")
     return Budget(text, stored and Calibration.from_json(stored), form.time is not None)
+
+
+def _alerts(alerts: Iterable[Alert], args: argparse.Namespace) -> None:
+    """Each alert in the chosen format, as soon as it is known."""
+    write = writer(args.output_format, sys.stdout, os.environ, args.color)
+    for alert in alerts:
+        sys.stdout.write(write(alert) + "\n")
+        sys.stdout.flush()
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:

@@ -143,6 +143,28 @@ class Reason(NamedTuple):
     detail: Mapping[str, Any] = MappingProxyType({})  # JSON values by name: which entity, which parameter, what range; "after": an event id
 
 
+# What is odd about a session, in a few words that stay, whatever detector comes: each Reason.code is of one of them.
+KINDS: Mapping[str, str] = MappingProxyType({
+    **dict.fromkeys(("new_template", "unseen_event", "drift"), "new_template"),  # events that training never saw
+    **dict.fromkeys(("sequence", "truncated", "bigram", "workflow"), "sequence"),  # the order in which events came, or did not
+    **dict.fromkeys(("count", "count_vector", "event_set", "length"), "count"),  # which events there were, and how often
+    "value": "value",  # a number, a word or a time between lines
+    **dict.fromkeys(("rate", "entity"), "rate"),  # how much is written in a stretch of time, of what or by whom
+    "silence": "silence",  # what should have been written, and was not
+    **dict.fromkeys(("only_abnormal", "abnormal_share", "text", "words"), "content"),  # training knows it from anomalous sessions
+})
+
+
+class Contribution(NamedTuple):
+    """One of the lines that mattered in an alert."""
+
+    line_no: int | None
+    event_id: str
+    share: float  # of the score
+    template: str | None
+    line: bytes | None  # None where its text was not kept
+
+
 @dataclass(frozen=True)
 class Alert:
     """tinylog's decision on one session, ready to be printed."""
@@ -162,6 +184,16 @@ class Alert:
     detector: str  # the one whose score is furthest above its threshold
     detail: Mapping[str, Any]  # what it says of the reason, JSON values
     expected: tuple[tuple[str, str, float], ...]  # event, template and probability of what would have been normal
-    contrib: tuple[tuple[int | None, str, float], ...]  # line number, event, share in the score
+    contrib: tuple[Contribution, ...]  # the first three
     events: tuple[str, ...]  # the whole window
     model: str
+
+    @property
+    def kind(self) -> str:
+        """One of the values of KINDS; of a code that stands not there, "sequence"."""
+        return KINDS.get(self.reason, "sequence")
+
+    @property
+    def severity(self) -> str:
+        """ "error" where training knows such lines from anomalous sessions, "warning" where they are only unusual."""
+        return "error" if self.kind == "content" else "warning"

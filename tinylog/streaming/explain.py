@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..records import PAD, UNKNOWN, Alert, Reason, Windows
+from ..records import PAD, UNKNOWN, Alert, Contribution, Reason, Windows
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EVENTS = ("after", "came", "event", "nearest")  # of a reason's detail: event ids, 0 for the end
 EVENT_NUMBERS = ("unseen", "invariant")  # event ids, each with a number
+OF_ORDER = ("sequence", "bigram", "workflow")  # codes that a never-seen event in that place explains better
 SHOWN = 3  # expected templates and lines that mattered: the first three say it
 
 
@@ -26,8 +27,7 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
     """The alert of window i of `windows`, which are prepared."""
     reason = _reason(model, windows, i, detector)
     events = windows.events[i][windows.events[i] != PAD]
-    line_nos = list(session.line_nos) or [session.first_line_no] * len(events)
-    line, line_no = session.line, session.line_no
+    line, line_no = session.line, session.line_no or None
     if session.lines:  # kept because a detector reads them: the one it means
         line, line_no = session.lines[reason.position], session.line_nos[reason.position] or None
     if session.event and not session.lines:  # the strangest one is all that was kept
@@ -35,11 +35,10 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
     else:
         event_id = int(events[reason.position]) if len(events) else UNKNOWN
     template = model.template(event_id)
-    nearest = model.nearest(event_id) if reason.code == "new_template" else None
+    meant = int(events[reason.position]) if reason.code == "new_template" else event_id  # a line known as bad is stranger than a new one
+    nearest = model.nearest(meant) if meant >= model.n_events else None
     expected = tuple((*_named(model, e), round(float(p), 3)) for e, p in reason.expected[:SHOWN])
     detail = _detail(model, reason)
-    share = reason.contrib[:len(events)]
-    top = [int(j) for j in np.argsort(-share, kind="stable")[:SHOWN] if share[j] > 0]
     return Alert(
         time=None if np.isnan(session.last_time) else session.last_time,
         session=session.key.decode("utf-8", "backslashreplace") or None,
@@ -49,28 +48,40 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
         score=score,
         threshold=threshold,
         reason=reason.code,
-        why=_sentence(reason.code, template.text or template.name, nearest, expected, detail),
+        why=_sentence(reason.code, model.template(meant).text or model.template(meant).name, nearest, expected, detail),
         event_id=template.name,
         template=template.text or None,
         nearest=nearest,
         detector=detector,
         detail=detail,
         expected=expected,
-        contrib=tuple((line_nos[j] or None, model.template(int(events[j])).name, round(float(share[j]), 3)) for j in top),
+        contrib=_contributions(model, session, events, reason.contrib[:len(events)]),
         events=tuple(model.template(int(e)).name for e in events),
         model=model.name,
     )
 
 
+def _contributions(model: Model, session: Session, events: np.ndarray, share: np.ndarray) -> tuple[Contribution, ...]:
+    """The lines that mattered most, with their text where the session has it."""
+    line_nos = session.line_nos or [session.first_line_no] * len(events)
+    kept = session.lines or [session.line if no and no == session.line_no else None for no in session.line_nos or [0] * len(events)]
+    found = []
+    for j in np.argsort(-share, kind="stable")[:SHOWN].tolist():
+        name, text = model.template(int(events[j]))
+        if share[j] > 0:
+            found.append(Contribution(line_nos[j] or None, name, round(float(share[j]), 3), text or None, kept[j]))
+    return tuple(found)
+
+
 def _reason(model: Model, windows: Windows, i: int, detector: str) -> Reason:
     """The detector's own reason, with the code and the expectation of the strongest fact."""
     main = model.detectors[detector]
-    reason = main.explain(model.with_tables(windows, detector), i)
-    if reason.expected or reason.detail:
-        return reason
-    events = windows.events[i]
-    rules = model.detectors.get("rules")
+    reason, events = main.explain(model.with_tables(windows, detector), i), windows.events[i]
     new = np.flatnonzero((events == UNKNOWN) | (events >= model.n_events))
+    if reason.expected or reason.detail:
+        at = reason.position + (reason.code == "bigram")  # of a pair, what came second
+        return reason._replace(code="new_template", position=at) if reason.code in OF_ORDER and at in new else reason
+    rules = model.detectors.get("rules")
     if len(new):
         at = int(new[0])
         expected = rules.expected(int(events[at - 1])) if rules is not None and at else ()

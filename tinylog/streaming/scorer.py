@@ -6,6 +6,7 @@ sessions alone, in a session that already scores above the threshold.
 """
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..pipeline import Pipeline, recognise
+from ..pipeline import Pipeline, Step, recognise
 from ..reading.blocks import blocks
 from ..reading.formats import Format
 from ..records import Alert, Block, Windows
@@ -30,12 +31,17 @@ DRIFT_LEAST = 100  # events at the end of a log that are enough to judge
 
 
 class Scorer:
-    """One log and one model. `counters` says what happened: lines, sessions, alerts, and what was dropped on the way."""
+    """One log and one model. `counters` says what happened: sessions, alerts, never-seen events (unseen); `kinds`: alerts by their kind.
+
+    `latest`: seconds since 1970, the time of the latest line so far, NaN where none had one.
+    """
 
     def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None) -> None:
         self.model, self.pipeline, self.budget = model, pipeline, budget
         self.threshold = model.threshold if threshold is None else threshold
         self.counters: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.latest = math.nan
         self._told: set[int] = set()  # numbers of open sessions that have alerted
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
@@ -50,18 +56,19 @@ class Scorer:
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
         """Alerts, as soon as they are known."""
         for step in self.pipeline.run(log):
-            yield from self._judge(step.certain, closed=False)
-            yield from self._judge(step.closed, closed=True)
-            if step.events is not None:
-                yield from self._drift(step.events.rarity == 0)
-            elif self.pipeline.form.name == "ids":
-                parsed = np.fromiter(chain.from_iterable(session.events for session in step.closed), np.int32)
-                yield from self._drift(self.model.rarity(parsed) == 0)
+            yield from self.judged(step)
         yield from self._drift(np.zeros(0, bool), least=DRIFT_LEAST)
+
+    def judged(self, step: Step) -> Iterator[Alert]:
+        """Alerts of one block behind the pipeline."""
+        yield from self._judge(step.certain, closed=False)
+        yield from self._judge(step.closed, closed=True)
+        yield from self._drift(self._new_events(step))
 
     def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float]]:
         """Every session and its score, as they close."""
         for step in self.pipeline.run(log):
+            self._new_events(step)
             if step.closed:
                 _, scores, _ = self._scored(step.closed)
                 self.counters["sessions"] += len(scores)
@@ -82,8 +89,7 @@ class Scorer:
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
-                self.counters["alerts"] += 1
-                yield explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
+                yield self._counted(explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i]))
             if not closed:
                 self._told.add(session.order)
         if closed:
@@ -98,16 +104,36 @@ class Scorer:
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:
         """One alert for the whole log when too much of it is new."""
+        if self._drifted:
+            return
         self._new = np.concatenate([self._new, new])
         while not self._drifted and len(self._new) >= least:
             share = float(self._new[:DRIFT_EVENTS].mean())
             self._new = self._new[DRIFT_EVENTS:]
             if share > DRIFT_SHARE:
                 self._drifted = True
-                self.counters["alerts"] += 1
-                yield Alert(None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
-                            f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: the model is out "
-                            "of date, train it again", None, None, None, "drift", {}, (), (), (), self.model.name)
+                yield self._counted(Alert(
+                    None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
+                    f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: the model is out "
+                    "of date, train it again", None, None, None, "drift", {}, (), (), (), self.model.name))
+
+    def _counted(self, alert: Alert) -> Alert:
+        self.counters["alerts"] += 1
+        self.kinds[alert.kind] += 1
+        return alert
+
+    def _new_events(self, step: Step) -> np.ndarray:
+        """(N,) bool: which events of a block training never saw. They are counted, and the latest time is kept."""
+        if step.events is None:
+            ids = self.pipeline.form.name == "ids"  # otherwise their lines came in blocks before
+            rarity = self.model.rarity(np.fromiter(chain.from_iterable(s.events for s in step.closed if ids), np.int32))
+        else:
+            rarity = step.events.rarity
+            if step.events.times is not None:
+                self.latest = float(np.fmax.reduce(step.events.times, initial=self.latest))  # NaN only where all are
+        new = rarity == 0
+        self.counters["unseen"] += int(new.sum())
+        return new
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:

@@ -53,6 +53,12 @@ class Windower(Protocol):
     def close(self) -> list[Session]:
         """Ends the stream: all sessions that are still open."""
 
+    def certain(self) -> list[Session]:
+        """What became certain since it was last asked: copies of open sessions."""
+
+    def n_open(self) -> int:
+        """How many sessions have begun and are not closed."""
+
 
 def windower(spec: WindowSpec, keep: bool = False) -> Windower:
     """What cuts a stream as `spec` says; keep: its sessions hold the lines of their events too."""

@@ -66,6 +66,7 @@ class Session:
     def continue_in(self, file: str | None) -> None:
         """The next line is of another file, where the line numbers so far mean nothing."""
         self.line_nos = array("q", [0]) * len(self.line_nos)
+        self.line_no = 0
         self.file = file
 
 
@@ -122,6 +123,10 @@ class Sessions:
         rest = sorted(self._open.values(), key=lambda session: session.order)
         self._open.clear()
         return self._finished(rest)
+
+    def n_open(self) -> int:
+        """How many sessions are open."""
+        return len(self._open)
 
     def certain(self) -> list[Session]:
         """What became certain since it was last asked: copies of open sessions, each as its first line of rarity below 0 left it."""

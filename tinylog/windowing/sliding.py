@@ -60,6 +60,10 @@ class Sliding:
         self._open.clear()
         return rest
 
+    def n_open(self) -> int:
+        """How many windows are begun."""
+        return len(self._open)
+
     def certain(self) -> list[Session]:
         """As `Sessions.certain`."""
         certain, self._certain = self._certain, []

@@ -53,6 +53,10 @@ class Timed:
         """Ends the stream: the present window."""
         return [] if self._open is None else [self._finished()]
 
+    def n_open(self) -> int:
+        """Whether a window is begun: 1 or 0."""
+        return int(self._open is not None)
+
     def certain(self) -> list[Session]:
         """As `Sessions.certain`."""
         certain, self._certain = self._certain, []
