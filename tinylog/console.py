@@ -51,7 +51,7 @@ def log_and_model(args: argparse.Namespace, dropped: Counter[str]) -> tuple[Form
     form = given_format(args)
     model = load(args.model) if args.model else None
     expected = model.log_format if model is not None and form is None else None
-    form, log = recognise(read(args.files, dropped), form, expected)
+    form, log = recognise(read(args.files, dropped), form, expected, dropped)
     model = model or bundled(form)
     return form, log, model.reading(form, named=args.format is not None)
 

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         form, log, model = log_and_model(args, dropped)
         _write(log, form, model.parser, model.parser.match, args)
         return _done(dropped)
-    form, log = recognise(read(args.files, dropped), given_format(args))
+    form, log = recognise(read(args.files, dropped), given_format(args), dropped=dropped, joined=False)
     parser = Parser(form.content_of, read_templates(args.templates) if args.templates else (), args.parser)
     if "-" in args.files:
         _write(log, form, parser, parser.learn, args)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for block in log:
         parser.learn(block.data)
     parser.consolidate()
-    _write(read(args.files, Counter()), form, parser, parser.match, args)
+    _write(recognise(read(args.files, Counter()), form, joined=False)[1], form, parser, parser.match, args)
     return _done(dropped)
 
 
@@ -62,9 +62,9 @@ def _write(log: Iterable[Block], form: Format, parser: Parser, event_ids, args) 
 
 def _rows(block: Block, form: Format, parser: Parser, event_ids: list[int], values: bool) -> Iterator[list]:
     lines = block.data.split(b"\n")
-    for i, event_id in enumerate(event_ids):
+    for i, (event_id, line_no) in enumerate(zip(event_ids, block.numbers(len(event_ids)))):
         name, text = parser.templates[event_id] if event_id != UNKNOWN else ("1", "")
-        row = [block.first_line_no + i, name, text]
+        row = [int(line_no), name, text]
         if values:
             found = parser.values(form.content(lines[i]), event_id)
             row.append([value.decode("utf-8", "backslashreplace") for value in found])

@@ -16,7 +16,7 @@ _HINTS = {
 }
 _ID_ROW = re.compile(rb"(?:[^,\"]*,)?[ \t]*\d+(?:[ \t]+\d+)*[ \t]*(?:,[ \t]*(?:[01]|normal|anomaly))?\s*", re.I)
 _BY_HEADER = ("hdfs", "bgl", "spirit", "thunderbird", "openstack", "zookeeper", "hadoop", "logback", "apache",
-              "proxifier", "hpc", "mac", "syslog")
+              "proxifier", "hpc", "mac", "syslog", "rfc5424", "access", "klog", "log4j", "timed")
 
 
 def sniff(lines: Sequence[bytes]) -> Format:
@@ -31,15 +31,18 @@ def sniff(lines: Sequence[bytes]) -> Format:
 
 
 def share(form: Format, lines: Sequence[bytes]) -> float:
-    """Which share of the lines (blank ones aside) is in this format: header found, time a time. Any line is plain."""
+    """Which share of the lines (blank ones, and those of stack traces, aside) is in this format: header found, time a time. Any line
+    is plain.
+    """
     filled = [line for line in lines if line.strip()]
     if form.name == "plain":
         return float(bool(filled))
     if form.name == "ids":
         return _share_of(lambda line: ids.is_header(line) or _ID_ROW.fullmatch(line), filled)
-    times = form.times(filled)
-    fits = [time == time and form.header.match(line) is not None for line, time in zip(filled, times)]
-    return sum(fits) / max(len(filled), 1)
+    heads = [line for line in filled if not line[:1].isspace()] or filled
+    times = form.times(heads)
+    fits = [(match := form.header.match(line)) is not None and (time == time or match["time"] == b"-") for line, time in zip(heads, times)]
+    return sum(fits) / max(len(heads), 1)
 
 
 def _share_of(fits, lines: Sequence[bytes]) -> float:

@@ -1,0 +1,110 @@
+"""What stands between the blocks of a log and the parser, decided by its first lines: envelopes off, then (`joined`) one line a record.
+
+    blocks --decode--> blocks --heads--> blocks in which each line is a record
+
+An envelope may hold another one (Kubernetes: CRI around JSON), and what is inside may have a header of its own (HDFS in Docker's JSON):
+then that format is the log's, and the lines are what they would be without the envelope.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ..records import Block
+from .decode import ENVELOPES, decoder, reader, unwrapped
+from .formats import FORMATS, Format
+from .multiline import Heads
+from .sniff import ENOUGH, share, sniff
+
+_DEEPEST = 3  # envelopes in each other
+_ORDER = tuple(dict.fromkeys(ENVELOPES.values()))
+_MAY_BE = {"jsonlines": b"{", "cri": b"12", "export": b"_"}  # the first byte of a line; logfmt has any
+
+
+class Front:
+    """The steps of one log. `envelopes`: what it is wrapped in, outermost first. counters: joined_lines, undecoded_lines, cut_records,
+    records_without_message.
+    """
+
+    def __init__(self, form: Format, envelopes: Sequence[str] = (), counters: Counter[str] | None = None, joined: bool = True) -> None:
+        self.form, self.envelopes, self.joined = form, tuple(envelopes), joined
+        self.counters = Counter() if counters is None else counters
+        self._steps: list[Any] = [decoder(name, name == form.name, self.counters) for name in self.envelopes]
+        if joined and form.name != "ids":
+            self._steps.append(Heads(form, self.counters))
+
+    def run(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The blocks with a line a record."""
+        for block in blocks:
+            yield self.add(block)
+        yield from self.close()
+
+    def add(self, block: Block, first: int = 0) -> Block:
+        """One block, through the steps from `first` on."""
+        for step in self._steps[first:]:
+            block = step.add(block)
+        return block
+
+    def close(self) -> Iterator[Block]:
+        """What waited for a line that did not come."""
+        for i, step in enumerate(self._steps):
+            block = step.close() if hasattr(step, "close") else None
+            if block is not None:
+                yield self.add(block, i + 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """What it is made of and what waits in it, as JSON values."""
+        return {"format": self.form.name, "envelopes": list(self.envelopes), "joined": self.joined,
+                "steps": [step.to_json() for step in self._steps]}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any], counters: Counter[str] | None = None) -> Front:
+        """The one that `to_json` described."""
+        front = cls(FORMATS[state["format"]], state["envelopes"], counters, state["joined"])
+        for step, kept in zip(front._steps, state["steps"]):
+            step.restore(kept)
+        return front
+
+
+def front_for(lines: Sequence[bytes], form: Format | None = None, expected: str | None = None, counters: Counter[str] | None = None,
+              joined: bool = True) -> Front:
+    """The steps for a log that begins with these lines. The format is the given one (`plain` and `ids`: the lines as they are), else the
+    `expected` one where they are in it, else what they look like.
+    """
+    if form is not None and form.name in ("plain", "ids"):
+        return Front(form, (), counters, joined)
+    envelopes: list[str] = []
+    while len(envelopes) < _DEEPEST and (form is None or form.name not in envelopes):
+        name = envelope(lines)
+        if name is None:
+            break
+        envelopes.append(name)
+        lines = unwrapped(name, lines)
+    if form is None:
+        form = _inside(lines, envelopes, expected)
+    elif form.name in ENVELOPES and form.name not in envelopes:
+        envelopes.append(form.name)
+    return Front(form, envelopes, counters, joined)
+
+
+def envelope(lines: Sequence[bytes]) -> str | None:
+    """What most of the lines are wrapped in; None where they are lines of text."""
+    filled = [line for line in lines if line.strip()]
+    for module in _ORDER if filled else ():
+        begin = _MAY_BE.get(module)
+        like = [line for line in filled if line.lstrip()[:1] in begin] if begin else [line for line in filled if line.count(b"=") > 2]
+        if 2 * len(like) >= len(filled):
+            name = reader(next(name for name in ENVELOPES if ENVELOPES[name] == module)).recognised(filled)
+            if name is not None:
+                return name
+    return None
+
+
+def _inside(lines: Sequence[bytes], envelopes: Sequence[str], expected: str | None) -> Format:
+    if expected in envelopes[-1:]:
+        return FORMATS[expected]
+    if expected is not None and expected not in ENVELOPES and share(FORMATS[expected], lines) >= ENOUGH:
+        return FORMATS[expected]
+    form = sniff(lines)
+    return FORMATS[envelopes[-1]] if envelopes and form.name in ("plain", "ids") else form
