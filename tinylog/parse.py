@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
     if args.model:
-        form, log, model = log_and_model(args, dropped)
+        form, log, model = log_and_model(args, dropped, joined=False)
         _write(log, form, model.parser, model.parser.match, args)
         return _done(dropped)
     form, log = recognise(read(args.files, dropped), given_format(args), dropped=dropped, joined=False)

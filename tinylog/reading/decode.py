@@ -26,6 +26,7 @@ MOST_BYTES = 1 << 20  # of the same
 MOST_OPEN = 16  # streams in which a record is not complete
 _INDENTED = re.compile(rb"[ \t]+\S|Caused by: |Suppressed: |\.\.\. \d+ more")
 FRAME = re.compile(rb"[ \t]+(?:at\s|File \"|\.\.\. \d|#\d+\s|from\s)|Caused by: |Suppressed: |\.\.\. \d+ more")
+EXCEPTION = re.compile(rb"(?:Caused by: |Suppressed: |Exception in thread .{0,200}? )?(?:[\w$]+[./])*[\w$]*(?:Exception|Error|Throwable|Exit|Interrupt)(?::|$)")
 _BAD = re.compile(rb"[\s\[\]:\x00-\x1f\x7f]+")
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 
@@ -121,7 +122,8 @@ class Decoder:
         return header_of(record) if self.header else b""
 
     def _line(self, head: bytes, message: bytes, number: int, out: Lines) -> None:
-        out.put(one_line(head, message, self._inner, self.counters), number)
+        for line in records_of(head, message, self._inner, self.counters):
+            out.put(line, number)
 
 
 NO_MESSAGE = b"no message"  # this very object says it
@@ -161,15 +163,17 @@ def header_of(record: Record) -> bytes:
     return b"%b %b %b %b%b: " % (record.time or b"-", word(record.host), word(record.level), word(record.process), pid)
 
 
-def one_line(head: bytes, message: bytes, inner: re.Pattern[bytes] | None, counters: Counter[str]) -> bytes:
-    """The first line of a message behind its header; the others are counted. What looks like the inside of a stack trace (`inner`) has no
-    header: by that the next step, multiline.py, knows that it belongs to the line before.
+def records_of(head: bytes, message: bytes, inner: re.Pattern[bytes] | None, counters: Counter[str]) -> list[bytes]:
+    """The first line of a message behind its header, and those that name an exception; the others are counted. What looks like the inside
+    of a stack trace (`inner`) has no header: by that the next step, multiline.py, knows that it belongs to the line before.
     """
-    message = message.strip(b"\r\n")
+    message, more = message.strip(b"\r\n"), []
     if b"\n" in message or b"\r" in message:
         message, *rest = _LINE_ENDS.split(message)
-        counters["joined_lines"] += len(rest)
-    return message if inner is not None and inner.match(message) else head + message
+        more = [line for line in rest if EXCEPTION.match(line)]
+        counters["joined_lines"] += len(rest) - len(more)
+    bare = inner is not None and inner.match(message) and not EXCEPTION.match(message)
+    return [message if bare else head + message, *(head + line for line in more)]
 
 
 def word(text: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..records import Block
-from .decode import FRAME, NO_MESSAGE, Lines, header_of, one_line
+from .decode import FRAME, NO_MESSAGE, Lines, header_of, records_of
 from .jsonlines import FIELDS, record_of
 
 LONGEST = 64 << 20  # bytes of a value; journald's own bound is 768 MiB, of one that is ever written 48 KiB
@@ -125,7 +125,8 @@ class Export:
                 self.counters["records_without_message"] += 1
             else:
                 head = header_of(record) if self.header else b""
-                out.put(one_line(head, record.message, FRAME, self.counters), self._number)
+                for line in records_of(head, record.message, FRAME, self.counters):
+                    out.put(line, self._number)
         self._begin()
 
 

@@ -8,7 +8,7 @@ then that format is the log's, and the lines are what they would be without the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..records import Block
@@ -19,7 +19,13 @@ from .sniff import ENOUGH, share, sniff
 
 _DEEPEST = 3  # envelopes in each other
 _ORDER = tuple(dict.fromkeys(ENVELOPES.values()))
-_MAY_BE = {"jsonlines": b"{", "cri": b"12", "export": b"_"}  # the first byte of a line; logfmt has any
+_NAMES = {module: name for name, module in ENVELOPES.items()}  # one of those that each module reads
+# What lines look like that are worth the import of the module that knows for sure; the export format is known by its first one
+_MAY_BE: dict[str, Callable[[bytes], bool]] = {
+    "jsonlines": lambda line: line.lstrip()[:1] == b"{",
+    "cri": lambda line: b" stdout " in line or b" stderr " in line,
+    "logfmt": lambda line: line.count(b"=") > 2,
+}
 
 
 class Front:
@@ -74,7 +80,7 @@ def front_for(lines: Sequence[bytes], form: Format | None = None, expected: str 
     """
     if form is not None and form.name in ("plain", "ids"):
         return Front(form, (), counters, joined)
-    envelopes: list[str] = []
+    envelopes, first = [], lines
     while len(envelopes) < _DEEPEST and (form is None or form.name not in envelopes):
         name = envelope(lines)
         if name is None:
@@ -83,8 +89,8 @@ def front_for(lines: Sequence[bytes], form: Format | None = None, expected: str 
         lines = unwrapped(name, lines)
     if form is None:
         form = _inside(lines, envelopes, expected)
-    elif form.name in ENVELOPES and form.name not in envelopes:
-        envelopes.append(form.name)
+    elif form.name in ENVELOPES:
+        envelopes = _named(form, first, envelopes)
     return Front(form, envelopes, counters, joined)
 
 
@@ -92,13 +98,21 @@ def envelope(lines: Sequence[bytes]) -> str | None:
     """What most of the lines are wrapped in; None where they are lines of text."""
     filled = [line for line in lines if line.strip()]
     for module in _ORDER if filled else ():
-        begin = _MAY_BE.get(module)
-        like = [line for line in filled if line.lstrip()[:1] in begin] if begin else [line for line in filled if line.count(b"=") > 2]
-        if 2 * len(like) >= len(filled):
-            name = reader(next(name for name in ENVELOPES if ENVELOPES[name] == module)).recognised(filled)
-            if name is not None:
-                return name
+        looks = filled[0].startswith(b"__CURSOR=") if module == "export" else 2 * sum(map(_MAY_BE[module], filled)) >= len(filled)
+        name = reader(_NAMES[module]).recognised(filled) if looks else None
+        if name is not None:
+            return name
     return None
+
+
+def _named(form: Format, lines: Sequence[bytes], found: Sequence[str]) -> list[str]:
+    """The envelopes where the user names the innermost one, and these were `found`."""
+    if form.name in found:
+        return list(found)
+    filled = [line for line in lines if line.strip()]
+    parse = getattr(reader(form.name), "PARSERS", {}).get(form.name)
+    direct = parse is None or 2 * sum(parse(line) is not None for line in filled) >= len(filled)
+    return [form.name] if direct else [*found, form.name]
 
 
 def _inside(lines: Sequence[bytes], envelopes: Sequence[str], expected: str | None) -> Format:

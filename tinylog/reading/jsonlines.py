@@ -23,6 +23,7 @@ HOSTS = ("host", "hostname", "host.name", "_HOSTNAME", "source_host")
 PROCESSES = ("logger", "name", "logger_name", "service", "service.name", "app", "component", "program")
 PIDS = ("pid", "process.pid")
 PRIORITIES = dict(zip("01234567", (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")))
+_FEW = 8  # lines that may all be parts of one record; a log that never ends a line is not Docker's
 _DEEPEST = 3  # objects inside each other in which a message is looked for
 
 
@@ -45,7 +46,7 @@ def parsed(line: bytes) -> dict[str, Any] | None:
 def docker(line: bytes) -> Record | None:
     """The record of a line of a json-file log."""
     found = parsed(line)
-    if found is None or not isinstance(found.get("log"), str):
+    if found is None or type(found.get("log")) is not str:  # a number is no text
         return None
     text, stream = to_bytes(found["log"]), _bytes_of(found.get("stream"))
     part = {"ends": stream} if text.endswith(b"\n") else {"stream": stream}
@@ -55,7 +56,7 @@ def docker(line: bytes) -> Record | None:
 def journald(line: bytes) -> Record | None:
     """The record of a line of `journalctl -o json`."""
     found = parsed(line)
-    return None if found is None else record_of({key: _field(value) for key, value in found.items() if key in FIELDS})
+    return None if found is None else record_of({key: _field(value) for key, value in found.items() if key in FIELDS and value is not None})
 
 
 FIELDS = frozenset(("MESSAGE", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "_HOSTNAME", "PRIORITY", "SYSLOG_IDENTIFIER", "_COMM",
@@ -84,8 +85,8 @@ def recognised(lines: Sequence[bytes]) -> str | None:
     objects = [found for found in map(parsed, (line for line in lines if line.lstrip()[:1] == b"{")) if found is not None]
     if 2 * len(objects) < len(lines) or not objects:
         return None
-    ended = [found for found in objects if isinstance(found.get("log"), str) and ("stream" in found or "time" in found)]
-    if 2 * len(ended) >= len(lines) and any(found["log"].endswith("\n") for found in ended):
+    logs = [found["log"] for found in objects if type(found.get("log")) is str and "stream" in found and "time" in found]
+    if 2 * len(logs) >= len(lines) and (any(log.endswith("\n") for log in logs) or len(logs) < _FEW):
         return "docker"
     if 2 * sum("__REALTIME_TIMESTAMP" in found or "__CURSOR" in found for found in objects) >= len(lines):
         return "journald"
@@ -107,7 +108,7 @@ def _field(value: Any) -> bytes:
             return bytes([int(each) if isinstance(each, _Number) and len(each) < 4 else 256 for each in value])
         except ValueError:
             return _field(value[0])
-    return NO_MESSAGE if value is None else _bytes_of(value)
+    return _bytes_of(value)
 
 
 def _message(found: dict[str, Any], depth: int = 0) -> bytes | None:

@@ -1,7 +1,8 @@
 """Records of several lines (stack traces, wrapped messages) become one: its first line, which is what is mined. Block -> Block.
 
 A line belongs to the one before where it has no header and the format's lines have one, or where it looks like the inside of a stack
-trace. What a header may begin with is one look at each line's first byte, for a block at once, so a log without such lines costs
+trace. A line that names an exception ("Caused by: java.io.IOException: ...") stays a record: another exception behind the same message
+is news. What a header may begin with is one look at each line's first byte, for a block at once, so a log without such lines costs
 nothing: its blocks pass as they are. The first line goes out at once, whatever follows; so nothing waits, and a log that is cut
 into other blocks gives the same lines. Lines that were joined are counted, and the numbers of the others stay.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..records import Block
-from .decode import FRAME, Lines
+from .decode import EXCEPTION, FRAME, Lines
 from .formats import Format
 
 MOST_WITHOUT_HEADER = 100  # lines in a row: then the log has another format, and each is a record
@@ -82,6 +83,9 @@ class Heads:
     def _belongs(self, line: bytes) -> bool:
         """Whether a suspicious line belongs to what was before; where not it is the one before the next, or, without header, nothing."""
         indent = _INDENT.match(line).end()
+        if self._begun and EXCEPTION.match(line):
+            self._joined = 0
+            return False
         if self._begun and FRAME.match(line):
             self._joined = 0
             return True
