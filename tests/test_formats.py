@@ -179,6 +179,16 @@ def test_sniff_falls_back_to_plain():
     assert share(FORMATS["hdfs"], []) == 0
 
 
+@pytest.mark.parametrize("line, name", [
+    (b"2026-11-22T06:00:00.123456+01:00 host sshd[12]: Accepted", "syslog"), (b"2026-11-22T06:00:00Z host kernel: up", "syslog"),
+    (b"2026-11-22T06:00:00Z INFO main: started", "log4j"), (b"2026-11-22 06:00:00 started all: 5", "timed"),
+    (b"2026-11-22T06:00:00Z job 7: done", "timed"), (b"2026-11-22T06:00:00Z ERROR [x] a: b[7]: c", "log4j"), (b"Nov 22 06:00:00 host text", "syslog"),
+])
+def test_sniff_tells_syslog_from_other_lines_with_a_time(line, name):
+    assert sniff([line] * 3).name == name
+    assert sniff([line, b"java.lang.IllegalStateException: x", *[b"\tat a.b(C.java:1)"] * 9, b"Caused by: y"]).name == name
+
+
 @pytest.mark.parametrize("rows", [
     [b"Sequence,label", b"oops,0"], [b"5 5 22,0"], [b"5 5 22 "], [b"c_1,63 92"],
     [b"instance,SEQUENCE,label", b"a,1 2,1"], [b"5 5 22,Anomaly", b"3 x 4,Normal"], [b"7"],

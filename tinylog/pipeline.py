@@ -22,7 +22,7 @@ from .parsing import Parser
 from .reading.blocks import blocks, open_log
 from .reading.clock import Clock
 from .reading.formats import Format, session_keys, session_pattern
-from .reading.front import front_for
+from .reading.front import Front, front_for
 from .reading.ids import IdRows, read_ids
 from .records import FIRST_EVENT, FROM_LINES, UNKNOWN, Block, Events, Template, Windows
 from .windowing import WindowSpec, windower
@@ -56,11 +56,18 @@ def recognise(log: Iterator[Block], form: Format | None = None, expected: str | 
     lines are in it, else what they look like. joined: lines that belong to the one before, as in a stack trace, are left out.
     InputError where the log is empty.
     """
+    front, log = recognise_all(log, form, expected, dropped, joined)
+    return front.form, log
+
+
+def recognise_all(log: Iterator[Block], form: Format | None = None, expected: str | None = None, counters: Counter[str] | None = None,
+                  joined: bool = True) -> tuple[Front, Iterator[Block]]:
+    """As `recognise`, with all that stands between the blocks and the records: for whoever asks what a log is wrapped in."""
     first = next(log, None)
     if first is None:
         raise InputError("the log is empty: there is no line to read")
-    front = front_for(first.data.split(b"\n", SNIFFED)[:SNIFFED], form, expected, dropped, joined)
-    return front.form, front.run(chain([first], log))
+    front = front_for(first.data.split(b"\n", SNIFFED)[:SNIFFED], form, expected, counters, joined)
+    return front, front.run(chain([first], log))
 
 
 def spec_for(form: Format, size: int = 50, session: str | None = None, window: int | float | None = None,

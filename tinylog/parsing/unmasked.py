@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WILDCARD = "<*>"
-LEAST_WORDS = 4  # in one place, that it counts as variable
+LEAST_WORDS = 5  # in one place, that it counts as variable
 LEAST_CONSTANT = 2  # words of the template besides
 MOST_TEMPLATES, MOST_TOKENS = 5000, 64
 

@@ -22,12 +22,12 @@ _SHAPES = (
     ("address", r"\b\d{1,3}(?:\.\d{1,3}){3}\b", 0.3),
 )
 _THREAD = ("thread", r"^[^\[]*\[([^\]]+)\]", 0.5)
-_TYPED = re.compile(rb"(?<![\w-])([A-Za-z]{2,}(?:[_-][A-Za-z]+)*[_-])-?\d{2}[\d_]*")  # blk_-123, container_17_0001
+_TYPED = re.compile(rb"(?<![\w-])([A-Za-z]{2,}(?:[_-][A-Za-z]+)*[_-])-?\d{2}[\d_]*(?![\w-])")  # blk_-123, container_17_0001
 _NAMED = re.compile(rb"(?<![\w-])([A-Za-z][\w.-]{0,30}?(?:[iI][dD]|[kK]ey|uuid|UUID|[sS]ession|[rR]equest|[tT]race|[tT]hread|[uU]ser|pid|tx|conn))"
                     rb"\"?[=:] ?\"?[\w./@+-]+")
 _COUNTED = re.compile(rb"(?<![\w-])([rR]equest|[jJ]ob|[tT]ask|[sS]ession|[oO]rder|[tT]ransaction|[cC]onnection|[tT]icket|[iI]nstance|[bB]atch) #?\d+")
 _MOST_FOUND = 6  # names of each kind that are looked at
-LEAST_LINES, LEAST_SESSIONS, LEAST_SHARE = 2, 5, 0.3  # of what is worth a recommendation
+LEAST_LINES, LEAST_SESSIONS, LEAST_SHARE, LEAST_ALIKE, TRUSTED = 2, 5, 0.3, 0.5, 0.9  # of what is worth a recommendation
 _HUMBLE = re.compile(r"user|thread|pid", re.I)  # a session of those is a life, not a task
 
 
@@ -41,12 +41,14 @@ class Key(NamedTuple):
     median: float  # lines of a session
     longest: int
     alike: float  # share of the sessions that begin with the event with which most begin
+    belief: float  # how far things of this shape are sessions
     value: float  # how much speaks for it, 0 to 1
 
     @property
     def good(self) -> bool:
         """Whether to recommend it."""
-        return self.value > 0 and self.share >= LEAST_SHARE and self.sessions >= LEAST_SESSIONS and self.median >= LEAST_LINES
+        enough = self.share >= LEAST_SHARE and self.sessions >= LEAST_SESSIONS and self.median >= LEAST_LINES
+        return enough and self.alike >= LEAST_ALIKE and self.belief >= TRUSTED
 
 
 def candidates(lines: Sequence[bytes], event_ids: Sequence[int], form: Format) -> list[Key]:
@@ -56,10 +58,12 @@ def candidates(lines: Sequence[bytes], event_ids: Sequence[int], form: Format) -
         shapes.insert(0, ("known of " + form.name, form.session.pattern.decode(), 2.0))
     if "process" in form.header.groupindex and form.begins != rb"\S":
         shapes.append(_THREAD)
-    known = {pattern for _, pattern, _ in shapes}
-    shapes += [each for each in _of_this_log(lines) if each[1] not in known]
-    found = [key for shape in shapes if (key := _judged(*shape, lines, event_ids)) is not None]
-    return sorted(found, key=lambda key: -key.value)
+    found: dict[tuple, Key] = {}  # two patterns with the same sessions are one
+    for what, pattern, belief in shapes + _of_this_log(lines):
+        key = _judged(what, pattern, belief, lines, event_ids)
+        if key is not None:
+            found.setdefault((key.share, key.sessions, key.longest), key)
+    return sorted(found.values(), key=lambda key: -key.value)
 
 
 def _of_this_log(lines: Iterable[bytes]) -> list[tuple[str, str, float]]:
@@ -70,12 +74,11 @@ def _of_this_log(lines: Iterable[bytes]) -> list[tuple[str, str, float]]:
         named.update(set(_NAMED.findall(line)))
         counted.update(set(_COUNTED.findall(line)))
     found = []
-    for kind, names, tail in (("typed id", typed, r"-?\d[\d_]*"), ("named id", named, r'"?[=:] ?"?([\w./@+-]+)'), ("number", counted, r" #?(\d+)")):
+    for kind, names, tail in (("typed id", typed, r"\d[\d_]*"), ("named id", named, r'"?[=:] ?"?([\w./@+-]+)'), ("number", counted, r" #?(\d+)")):
         for name, _ in names.most_common(_MOST_FOUND):
             text = name.decode()
-            if name == b"blk_":
-                tail = r"-?\d+"
-            found.append((f"{kind} {text}", r"\b" * (kind != "typed id") + re.escape(text).replace(r"\-", "-") + tail, 0.4 if _HUMBLE.search(text) else 1.0))
+            start, sign = r"\b" * (kind != "typed id"), "-?" * text.endswith("_")  # blk_-5, where job-5 has no sign
+            found.append((f"{kind} {text}", start + re.escape(text).replace(r"\-", "-") + sign + tail, 0.4 if _HUMBLE.search(text) else 1.0))
     return found
 
 
@@ -91,4 +94,4 @@ def _judged(what: str, pattern: str, belief: float, lines: Sequence[bytes], even
     share, median = having / len(lines), float(np.median(list(sizes.values())))
     alike = Counter(begins.values()).most_common(1)[0][1] / len(begins)
     value = belief * share * (0.5 + 0.5 * alike) * (median >= LEAST_LINES or belief > 1)
-    return Key(what, pattern, share, len(sizes), median, max(sizes.values()), alike, min(value, 1.0))
+    return Key(what, pattern, share, len(sizes), median, max(sizes.values()), alike, belief, min(value, 1.0))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from . import ids
+from .decode import EXCEPTION, FRAME
 from .formats import FORMATS, Format
 
 ENOUGH = 0.5  # share of the lines that must have the header
@@ -14,6 +15,9 @@ _HINTS = {
     "spirit": re.compile(rb" s(?:n\d+|admin\d*)/"),
     "mac": re.compile(rb"com\.apple\.|kernel\[0\]"),
 }
+# A time and two words begin many logs: where the time is of RFC 3339, syslog's lines have a tag, and some of them a process id.
+_LIKE_SYSLOG = re.compile(rb"(?:<\d+>)?(?:[A-Z][a-z]{2} +\d|\d{4}-\d\d-\d\dT\S+ (?!\[|[A-Z]+ )\S+ +\S+?(?:\[\d+\])?:)")
+_OF_SYSLOG = re.compile(rb"(?:<\d+>)?[A-Z][a-z]{2} +\d|\[\d+\]:| kernel:")
 _ID_ROW = re.compile(rb"(?:[^,\"]*,)?[ \t]*\d+(?:[ \t]+\d+)*[ \t]*(?:,[ \t]*(?:[01]|normal|anomaly))?\s*", re.I)
 _BY_HEADER = ("hdfs", "bgl", "spirit", "thunderbird", "openstack", "zookeeper", "hadoop", "logback", "apache",
               "proxifier", "hpc", "mac", "syslog", "rfc5424", "access", "klog", "log4j", "timed")
@@ -24,8 +28,10 @@ def sniff(lines: Sequence[bytes]) -> Format:
     filled = [line for line in lines if line.strip()]
     if filled and (ids.is_header(filled[0]) or _share_of(_ID_ROW.fullmatch, filled) >= ENOUGH):
         return FORMATS["ids"]
+    heads = _heads(filled)
+    syslog = _share_of(_LIKE_SYSLOG.match, heads) >= ENOUGH and any(map(_OF_SYSLOG.search, heads))
     shares = {name: share(FORMATS[name], filled) for name in _BY_HEADER
-              if name not in _HINTS or any(map(_HINTS[name].search, filled))}
+              if (name not in _HINTS or any(map(_HINTS[name].search, filled))) and (syslog or name not in ("mac", "syslog"))}
     best = max(shares, key=shares.__getitem__)  # of equals, the first
     return FORMATS[best] if shares[best] >= ENOUGH else FORMATS["plain"]
 
@@ -39,10 +45,15 @@ def share(form: Format, lines: Sequence[bytes]) -> float:
         return float(bool(filled))
     if form.name == "ids":
         return _share_of(lambda line: ids.is_header(line) or _ID_ROW.fullmatch(line), filled)
-    heads = [line for line in filled if not line[:1].isspace()] or filled
+    heads = _heads(filled)
     times = form.times(heads)
     fits = [(match := form.header.match(line)) is not None and (time == time or match["time"] == b"-") for line, time in zip(heads, times)]
     return sum(fits) / max(len(heads), 1)
+
+
+def _heads(filled: list[bytes]) -> list[bytes]:
+    """The lines that look like the first of a record; all of them where none does."""
+    return [line for line in filled if not (line[:1].isspace() or FRAME.match(line) or EXCEPTION.match(line))] or filled
 
 
 def _share_of(fits, lines: Sequence[bytes]) -> float:
