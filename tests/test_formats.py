@@ -92,10 +92,12 @@ EXAMPLES = {
                b"2026/11/22 06:00:00 [error] 1234#5678: *1 open() failed"],
               [b"Started in 3 s", b"Started App", b"low", b"Failed: 5 (kafka.server)", b"no: route 7", b"bad", b"*1 open() failed"],
               "2026-11-22T06:00:00.123"),
+    "levelled": ([b"INFO  [main] 2026-11-22 06:00:04,1 Server.java:7 - x", b"WARN: 2026-11-22T06:00:05Z low on 7"],
+                 [b"Server.java:7 - x", b"low on 7"], "2026-11-22T06:00:04.1"),
     "timed": ([b"2026-11-22T06:00:00.5Z up and running 7", b"[2026-11-22 06:00:01] down", b"2026/11/22 06:00:02 main.go:7: x",
-               b"2026-11-22 06:00:03 UTC [12] LOG:  checkpoint", b"INFO [main] 2026-11-22 06:00:04,1 Server.java:7 - x"],
-              [b"up and running 7", b"down", b"main.go:7: x", b"[12] LOG:  checkpoint", b"Server.java:7 - x"], "2026-11-22T06:00:00.5"),
-    **dict.fromkeys(("docker", "cri", "journald", "export", "ndjson", "logfmt"), (  # as decode.py writes them
+               b"2026-11-22 06:00:03 UTC [12] LOG:  checkpoint"],
+              [b"up and running 7", b"down", b"main.go:7: x", b"[12] LOG:  checkpoint"], "2026-11-22T06:00:00.5"),
+    **dict.fromkeys(("docker", "cri", "journald", "export", "otlp", "ndjson", "logfmt"), (  # as decode.py writes them
         [b"2026-11-22T06:00:00.5Z - - stderr: a: b [7]", b"- host err sshd[12]: x", b"2026-11-22 06:00:00,5 h - -: "],
         [b"a: b [7]", b"x", b""], "2026-11-22T06:00:00.5")),
     "plain": ([b"2024-01-02 03:04:05 server is up", b"something happened at 12", b""],

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_formats import EXAMPLES, SYSTEMS
@@ -92,7 +93,16 @@ def logfmt(messages):
     return b"".join(b'ts=%b level=info debug msg="%b" n=%d\n' % (moment(i), text, i) for i, text in enumerate(quoted))
 
 
-WRAPPED = {"docker": docker, "cri": cri, "journald": journald, "export": export, "ndjson": ndjson, "logfmt": logfmt}
+def otlp(messages):
+    """Two records a line."""
+    rows = [{"timeUnixNano": str((START + i) * 10 ** 9), "severityText": "INFO", "body": {"stringValue": message.decode("utf-8", "surrogateescape")}}
+            for i, message in enumerate(messages)]
+    about = {"attributes": [{"key": "host.name", "value": {"stringValue": "box"}}, {"key": "service.name", "value": {"stringValue": "shop"}}]}
+    return b"".join(json.dumps({"resourceLogs": [{"resource": about, "scopeLogs": [{"scope": {}, "logRecords": rows[i:i + 2]}]}]}, ensure_ascii=False)
+                    .encode("utf-8", "surrogateescape") + b"\n" for i in range(0, len(rows), 2))
+
+
+WRAPPED = {"otlp": otlp, "docker": docker, "cri": cri, "journald": journald, "export": export, "ndjson": ndjson, "logfmt": logfmt}
 MESSAGES = [b"starting up with 5 workers", b'say "hello: \\ world"', "größer als 7 µs".encode(), b"x" * 40, b"stderr: [7] a=b"]
 
 
@@ -130,6 +140,9 @@ def test_every_envelope_is_recognised_with_time_and_content(name):
     assert [content for _, _, content in rows] == MESSAGES
     assert [time for _, time, _ in rows] == [START + i for i in range(len(MESSAGES))]
     raw = WRAPPED[name](MESSAGES).split(b"\n")
+    if name == "otlp":
+        assert [number for number, _, _ in rows] == [1, 1, 2, 2, 3]
+        return
     marks = {"export": b"MESSAGE"}.get(name, b"")
     assert [number for number, _, _ in rows] == [i for i, line in enumerate(raw, 1) if line.startswith(marks) and line][:len(rows)]
 
@@ -183,6 +196,14 @@ def test_ndjson_fields(row, expected):
     name, ((_, time, content), *_) = records(json.dumps(row).encode())
     assert name == "ndjson" and content == expected[1]
     assert time is None if expected[0] is None else time == pytest.approx(expected[0], abs=1e-5)
+
+
+def test_otlp_of_any_shape():
+    rows = [{"resourceLogs": [{"resource": {"attributes": [{"key": 1}, 5]}, "scopeLogs": [{"logRecords": [{"body": 5, "timeUnixNano": 1}, 7, {}]}, 3]}, None]},
+            {"resourceLogs": {}}, {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"kvlistValue": {"x": 1}}}]}], "resource": []}]}]
+    counters = Counter()
+    assert records(b"\n".join(json.dumps(row).encode() for row in rows), counters=counters) == ("otlp", [(1, None, b"5")])
+    assert counters == {"records_without_message": 2}
 
 
 def test_header_is_of_words_whatever_the_fields_are():
@@ -304,6 +325,21 @@ def test_state_is_carried_over_a_restart(lines, cuts, name, stop):
     assert counters == kept + first.counters
 
 
+@pytest.mark.parametrize("name", ENVELOPES)
+@pytest.mark.parametrize("size", [7, 60])
+def test_what_waits_survives_a_restart(name, size):
+    """At every block boundary: in the middle of a record of parts, of a value, of its length."""
+    messages = [*MESSAGES, b"two\nlines\n" + b"y" * 20] if name in ("export", "journald") else MESSAGES
+    raw = WRAPPED[name](messages, 9) if name in ("docker", "cri") else WRAPPED[name](messages)
+    parts = list(blocks(Chunks(raw[at:at + size] for at in range(0, len(raw), size))))
+    whole = b"".join(block.data for block in Front(FORMATS[name], [name]).run(parts))
+    for stop in range(len(parts) + 1):
+        first = Front(FORMATS[name], [name])
+        got = [first.add(part) for part in parts[:stop]]
+        got += Front.from_json(json.loads(json.dumps(first.to_json()))).run(parts[stop:])
+        assert b"".join(block.data for block in got) == whole
+
+
 # Stack traces
 
 
@@ -393,12 +429,12 @@ def test_times_as_records_write_them():
 # The whole way
 
 
-@pytest.mark.parametrize("wrap", [docker, cri, journald, export, ndjson], ids=lambda wrap: wrap.__name__)
+@pytest.mark.parametrize("wrap", [docker, cri, journald, export, otlp, ndjson], ids=lambda wrap: wrap.__name__)
 def test_wrapped_log_has_the_alerts_of_the_plain_one(wrap):
     """Same sessions, scores and reasons as without the envelope, and the lines of the wrapped file."""
-    with open("examples/hdfs.log", "rb") as file:
+    with open(ROOT / "examples" / "hdfs.log", "rb") as file:
         lines = file.read().splitlines()
-    model = tinylog.load("tinylog/models/hdfs.tinylog")
+    model = tinylog.load(ROOT / "tinylog" / "models" / "hdfs.tinylog")
     plain, wrapped = (list(model.detect(io.BytesIO(raw))) for raw in (b"\n".join(lines), wrap(lines)))
     assert len(plain) == 10
     about = [[(a.session, a.score, a.reason, a.time, a.line, a.events) for a in alerts] for alerts in (plain, wrapped)]

@@ -45,7 +45,9 @@ def given_format(args: argparse.Namespace) -> Format | None:
 
 
 def log_and_model(args: argparse.Namespace, dropped: Counter[str], joined: bool = True) -> tuple[Format, Iterator[Block], Model]:
-    """The log's format, its records (joined: see pipeline.recognise), and the model for it, ready for this one log. TinylogError where they do not go together."""
+    """The log's format, its records (joined: see pipeline.recognise), and the model for it, ready for this one log. TinylogError where
+    they do not go together.
+    """
     from .model import bundled, load
     from .pipeline import read, recognise
     form = given_format(args)

@@ -27,7 +27,7 @@ from .reading.keys import Key, candidates
 from .records import FIRST_EVENT, UNKNOWN, Block
 from .streaming.alerts import plain, utc
 
-SAMPLE = 20_000  # lines, the first ones, in which session keys are looked for
+SAMPLE, SAMPLE_BYTES = 20_000, 2_000  # lines, the first ones, and bytes of each in which session keys are looked for
 SHOWN = 5  # examples of anything
 WIDTH = 160  # characters of an example
 COVERED = 0.9  # share of the lines that a model must know
@@ -64,8 +64,8 @@ class Survey:
             self._time(times[~np.isnan(times)])
             self._odd(lines, np.flatnonzero(np.isnan(times)).tolist(), block)
         room = SAMPLE - len(self.sample)
-        self.sample += lines[:room] if room else []
-        self.sample_ids += ids[:room].tolist() if room else []
+        self.sample += [line[:SAMPLE_BYTES] for line in lines[:room]]
+        self.sample_ids += ids[:room].tolist()
         self.lines += len(lines)
 
     def _time(self, times: np.ndarray) -> None:
@@ -122,8 +122,8 @@ def diagnosis(front: Front, survey: Survey, dropped: Counter[str], args: Any) ->
         "dropped": {what: count for what, count in sorted(dropped.items()) if count},
         "time": _time(survey),
         "templates": _templates(survey),
-        "masks": [{"template": plain(place.template, WIDTH), "words": [plain(word, 40) for word in place.words[:SHOWN]], "templates": len(place.words)}
-                  for place in unmasked([template.text for template in survey.parser.templates])[:SHOWN]],
+        "masks": [{"template": plain(place.template, WIDTH), "words": [plain(word, 40) for word in place.words[:SHOWN]],
+                   "templates": len(place.words)} for place in unmasked([template.text for template in survey.parser.templates])[:SHOWN]],
         "session_keys": [_key(key) for key in keys[:SHOWN]],
         "detect": _detect(front, survey, keys, args),
     }
@@ -135,7 +135,8 @@ def _time(survey: Survey) -> dict[str, Any] | None:
     span = survey.latest - survey.earliest
     return {"first": utc(survey.earliest), "last": utc(survey.latest), "seconds": round(span, 3), "jumps_back": survey.backwards,
             "largest_jump_back": round(survey.most_back, 3), "longest_gap": round(survey.longest_gap, 3),
-            "lines_per_second": round(survey.lines / span, 3) if span else None, "lines_per_day": round(86400 * survey.lines / span) if span else None}
+            "lines_per_second": round(survey.lines / span, 3) if span else None,
+            "lines_per_day": round(86400 * survey.lines / span) if span else None}
 
 
 def _templates(survey: Survey) -> dict[str, Any]:
@@ -155,8 +156,8 @@ def _templates(survey: Survey) -> dict[str, Any]:
 
 
 def _key(key: Key) -> dict[str, Any]:
-    return {"what": key.what, "regex": key.pattern, "share_of_lines": round(key.share, 4), "sessions": key.sessions, "median_lines": key.median,
-            "most_lines": key.longest, "begin_alike": round(key.alike, 4), "recommended": key.good}
+    return {"what": key.what, "regex": key.pattern, "share_of_lines": round(key.share, 4), "sessions": key.sessions,
+            "median_lines": key.median, "most_lines": key.longest, "begin_alike": round(key.alike, 4), "recommended": key.good}
 
 
 def _detect(front: Front, survey: Survey, keys: Sequence[Key], args: Any) -> dict[str, Any]:
@@ -189,7 +190,8 @@ def _detect(front: Front, survey: Survey, keys: Sequence[Key], args: Any) -> dic
 
 
 def _text(report: dict[str, Any]) -> str:
-    rows = [*_about_format(report), *_about_time(report["time"]), *_about_templates(report), *_about_sessions(report), *_about_detect(report["detect"])]
+    rows = [*_about_format(report), *_about_time(report["time"]), *_about_templates(report), *_about_sessions(report["session_keys"]),
+            *_about_detect(report["detect"])]
     return "".join(f"{name:<15}{text}".rstrip() + "\n" for name, text in rows)
 
 
@@ -198,8 +200,8 @@ def _about_format(report: dict[str, Any]) -> list[tuple[str, str]]:
     sure = "any line is" if report["understood"] is None else f"{100 * report['understood']:.1f} % of {report['lines']:,} lines understood"
     rows = [("format", f"{report['format']}{wrapped}: {sure}")]
     rows += [("", f"not understood, line {each['line_no']}: {each['line']}") for each in report["not_understood"]]
-    rows += [("", f"{count:,} {what.replace('_', ' ')}" + (": they belong to the line before, as in a stack trace" if what == "joined_lines" else ""))
-             for what, count in report["dropped"].items()]
+    why = {"joined_lines": ": they belong to the line before, as in a stack trace"}
+    rows += [("", f"{count:,} {what.replace('_', ' ')}{why.get(what, '')}") for what, count in report["dropped"].items()]
     return rows
 
 
@@ -207,28 +209,32 @@ def _about_time(time: dict[str, Any] | None) -> list[tuple[str, str]]:
     if time is None:
         return [("time", "no line has one that is known: no timeouts, no windows of time, no rates")]
     rate = f", {time['lines_per_second']:,.3g} lines a second, {time['lines_per_day']:,} a day" if time["lines_per_second"] else ""
-    order = "in order" if not time["jumps_back"] else f"{time['jumps_back']:,} jumps back, the largest by {_span(time['largest_jump_back'])}"
-    return [("time", f"{time['first']} to {time['last']}, {_span(time['seconds'])}{rate}"), ("", f"{order}; longest gap {_span(time['longest_gap'])}")]
+    order = f"{time['jumps_back']:,} jumps back, the largest by {_span(time['largest_jump_back'])}" if time["jumps_back"] else "in order"
+    return [("time", f"{time['first']} to {time['last']}, {_span(time['seconds'])}{rate}"),
+            ("", f"{order}; longest gap {_span(time['longest_gap'])}")]
 
 
 def _about_templates(report: dict[str, Any]) -> list[tuple[str, str]]:
     found = report["templates"]
     growth = " ".join(f"{count:,}" for count in found["after_each_tenth"])
-    verdict = "it flattens" if found["flattens"] else f"it still grows, {found['in_second_half']:,} came in the second half: learn from more lines"
+    late = found["in_second_half"]
+    verdict = "it flattens" if found["flattens"] else f"it still grows, {late:,} came in the second half: learn from more lines"
     rows = [("templates", f"{found['count']:,}, {found['once']:,} of them of one line; after each tenth of the log {growth}: {verdict}")]
     if found["without_template"]:
         rows.append(("", f"{found['without_template']:,} lines have none (blank, or no room for more)"))
     rows += [("", f"{each['lines']:>9,}  {each['template']}") for each in found["most_frequent"]]
-    rows += [("mask", f"{each['templates']} templates differ in one word ({', '.join(each['words'])}, ...); if it does not matter which, give train "
-              f"--templates F with the line: {each['template']}") for each in report["masks"]]
+    rows += [("mask", f"{each['templates']} templates differ in one word ({', '.join(each['words'])}, ...); if it does not matter which, "
+              f"give train --templates F with the line: {each['template']}") for each in report["masks"]]
     return rows
 
 
-def _about_sessions(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _about_sessions(keys: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     rows = []
-    for key in report["session_keys"]:
-        rows.append(("", f"{'*' if key['recommended'] else ' '} {plain(key['regex'])}  ({plain(key['what'])}) in {100 * key['share_of_lines']:.1f} % of the lines: "
-                     f"{key['sessions']:,} sessions, {key['median_lines']:g} lines (median) to {key['most_lines']:,}, {100 * key['begin_alike']:.0f} % begin alike"))
+    for key in keys:
+        name = f"{'*' if key['recommended'] else ' '} {plain(key['regex'])}  ({plain(key['what'])})"
+        size = f"{key['median_lines']:g} lines (median) to {key['most_lines']:,}"
+        rows.append(("", f"{name} in {100 * key['share_of_lines']:.1f} % of the lines: {key['sessions']:,} sessions, {size}, "
+                     f"{100 * key['begin_alike']:.0f} % begin alike"))
     rows = rows or [("", "no identifier found that several lines share")]
     return [("session keys", rows[0][1]), *rows[1:]]
 

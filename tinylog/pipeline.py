@@ -3,7 +3,8 @@
     files --read--> blocks --front--> blocks of records --parser--> event ids --windower--> sessions     raw lines
                     blocks --read_ids--> names --Names--> sessions                                       event ids, prepared elsewhere
 
-A record is a line; where it was wrapped (JSON, CRI) or several lines (a stack trace), `front` makes it one. A block of lines travels as columns. `Step` is what comes out for each block: its lines' events, and the sessions it closed.
+A record is a line; where it was wrapped (JSON, CRI) or several lines (a stack trace), `front` makes it one. A block travels as
+columns. `Step` is what comes out for each block: its lines' events, and the sessions it closed.
 """
 from __future__ import annotations
 

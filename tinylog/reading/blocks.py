@@ -45,7 +45,8 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
            dropped: Counter[str] | None = None) -> Iterator[Block]:
     """The stream as blocks of whole lines; `file` is its name (None: standard input).
 
-    CRLF becomes LF (not in journald's export format, whose lengths count both), a last line without newline gets one, any other byte stays. A line keeps its first `max_line` bytes
+    CRLF becomes LF (not in journald's export format, whose lengths count both), a last line without newline gets one, any other
+    byte stays. A line keeps its first `max_line` bytes
     (a carriage return counts); what is cut off is counted in `dropped["cut_lines"]` and `dropped["cut_bytes"]`.
     Raises InputError where the stream breaks off (a damaged archive, a failing disk).
     """

@@ -12,6 +12,7 @@ import re
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -20,13 +21,15 @@ import numpy as np
 from ..records import Block
 
 # name: the module with what reads it; in this order they are looked for
-ENVELOPES = {"docker": "jsonlines", "journald": "jsonlines", "ndjson": "jsonlines", "cri": "cri", "export": "export", "logfmt": "logfmt"}
+ENVELOPES = {"docker": "jsonlines", "journald": "jsonlines", "otlp": "jsonlines", "ndjson": "jsonlines", "cri": "cri", "export": "export", "logfmt": "logfmt"}
 MOST_PARTS = 128  # of a record that comes in parts
 MOST_BYTES = 1 << 20  # of the same
 MOST_OPEN = 16  # streams in which a record is not complete
 _INDENTED = re.compile(rb"[ \t]+\S|Caused by: |Suppressed: |\.\.\. \d+ more")
 FRAME = re.compile(rb"[ \t]+(?:at\s|File \"|\.\.\. \d|#\d+\s|from\s)|Caused by: |Suppressed: |\.\.\. \d+ more")
-EXCEPTION = re.compile(rb"(?:Caused by: |Suppressed: |Exception in thread .{0,200}? )?(?:[\w$]+[./])*[\w$]*(?:Exception|Error|Throwable|Exit|Interrupt)(?::|$)")
+EXCEPTION = re.compile(rb"(?:Caused by: |Suppressed: |Exception in thread .{0,200}? )?"
+                       rb"(?:[\w$]+[./])*[\w$]*(?:Exception|Error|Throwable|Exit|Interrupt)(?::|$)")
+_LONGEST_WORD = 128
 _BAD = re.compile(rb"[\s\[\]:\x00-\x1f\x7f]+")
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 
@@ -44,7 +47,7 @@ class Record(NamedTuple):
     ends: bytes | None = None  # the stream whose open parts this record ends
 
 
-Parse = Callable[[bytes], "Record | None"]
+Parse = Callable[[bytes], "Record | list[Record] | None"]
 
 
 class Decoder:
@@ -55,7 +58,7 @@ class Decoder:
     def __init__(self, name: str, header: bool, counters: Counter[str]) -> None:
         self.name, self.header, self.counters = name, header, counters
         self._parse: Parse = reader(name).PARSERS[name]
-        self._inner = {"docker": _INDENTED, "cri": _INDENTED, "journald": FRAME}.get(name)  # of a stack trace; the others' records are whole
+        self._inner = {"docker": _INDENTED, "cri": _INDENTED, "journald": FRAME}.get(name)  # of a stack trace; others' records are whole
         self._open: dict[bytes, tuple[int, list[bytes]]] = {}  # stream: line number and parts of its unfinished record
         self._file: str | None = None
 
@@ -72,8 +75,9 @@ class Decoder:
             if record is None:
                 self.counters["undecoded_lines"] += bool(line.strip())
                 out.put(line, number)
-            elif record.message is NO_MESSAGE:
-                self.counters["records_without_message"] += 1
+            elif type(record) is list:  # a batch
+                for each in record:
+                    self._record(each, number, out)
             else:
                 self._record(record, number, out)
         return out.block(block)
@@ -98,6 +102,9 @@ class Decoder:
 
     def _record(self, record: Record, number: int, out: Lines) -> None:
         """A whole record goes out, a part waits; what waits too long, or beside too many, goes out as it is."""
+        if record.message is NO_MESSAGE:
+            self.counters["records_without_message"] += 1
+            return
         stream = record.ends if record.stream is None else record.stream
         if record.stream is None and stream not in self._open:
             self._line(self._head(record), record.message, number, out)
@@ -159,8 +166,8 @@ def decoder(name: str, header: bool, counters: Counter[str]) -> Any:
 
 def header_of(record: Record) -> bytes:
     """What stands in front of a message that has no header of its own; formats.py has the pattern."""
-    pid = b"[%b]" % word(record.pid) if record.pid else b""
-    return b"%b %b %b %b%b: " % (record.time or b"-", word(record.host), word(record.level), word(record.process), pid)
+    time, host, level, process, pid = (text[:_LONGEST_WORD] for text in record[1:6])
+    return b"%b %b %b %b%b: " % (time or b"-", _word(host), _word(level), _word(process), b"[%b]" % _word(pid) if pid else b"")
 
 
 def records_of(head: bytes, message: bytes, inner: re.Pattern[bytes] | None, counters: Counter[str]) -> list[bytes]:
@@ -176,16 +183,17 @@ def records_of(head: bytes, message: bytes, inner: re.Pattern[bytes] | None, cou
     return [message if bare else head + message, *(head + line for line in more)]
 
 
-def word(text: bytes) -> bytes:
-    """One word of a header, whatever is in it."""
-    return _BAD.sub(b"_", text[:128]) or b"-"
-
-
 def unwrapped(name: str, lines: Sequence[bytes], header: bool = False) -> list[bytes]:
     """The first lines of a log, one envelope off, to see what is inside."""
     step = decoder(name, header, Counter())
     blocks = [step.add(Block(b"\n".join([*lines, b""]), 1, None)), step.close()]
     return [line for block in blocks if block is not None for line in block.data.split(b"\n")[:-1]]
+
+
+@lru_cache(maxsize=1024)
+def _word(text: bytes) -> bytes:
+    """One word of a header, whatever is in it."""
+    return _BAD.sub(b"_", text) or b"-"
 
 
 def _text(data: bytes) -> str:

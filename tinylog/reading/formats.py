@@ -33,8 +33,9 @@ _SYSLOG_5424 = (rb"(?:\d+ )?<\d+>\d+ (?P<time>" + _RFC3339 + rb"|-) ", rb"(?P<ho
                 rb"(?:-|(?:\[[^\s=\]\"]+(?: +[^\s=\]\"]+=\"(?:[^\"\\]|\\.)*\")*\])+)(?: (?:\xef\xbb\xbf)?|$)")
 _LEVEL = (rb"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|FINE|FINER|FINEST"
           rb"|trace|debug|info|notice|warn|warning|error|crit|alert|emerg|fatal)\]?")
-# "[main] INFO org.Name:12 - ", "INFO 1 --- [main] o.Name : ", "- name - INFO - ", "INFO [main] (Name.java:3) - ", "[error] 12#0: ", "ERROR "
-_LOG4J = (rb"(?:- )?(?:\[[^\]]*\] +)?(?:\{[^}]*\} +)?(?:(?P<logger>[\w.$-]+) +- +)?" + _LEVEL + rb"(?: +\d+ +---)?(?: +\[(?P<process>[^\]]*)\])?"
+# "[main] INFO org.Name:12 - ", "INFO 1 --- [main] o.Name : ", "- name - INFO - ", "INFO [main] (Name.java:3) - ", "[error] 12#0: "
+_LOG4J = (rb"(?:- )?(?:\[[^\]]*\] +)?(?:\{[^}]*\} +)?(?:(?P<logger>[\w.$-]+) +- +)?" + _LEVEL
+          + rb"(?: +\d+ +---)?(?: +\[(?P<process>[^\]]*)\])?"
           rb"(?:(?: +\(?(?P<component>[\w.$/\[\]@-]+(?::\d+)?)\)?)?(?: +- | +: )| +[\w$]+(?:\.[\w$]+)+: | +\d+#\d+: | +)")
 # What records of JSON and the like are turned into, see decode.py
 _RECORD = rb"(?P<time>" + _RFC3339 + rb"|-) ", rb"(?P<host>\S+) (?P<level>\S+) (?P<process>[^\s\[\]]+)(?:\[(?P<pid>[^\s\[\]]+)\])?: "
@@ -187,11 +188,13 @@ FORMATS: dict[str, Format] = {form.name: form for form in (
     Format("mac", *_SYSLOG, time="rfc3164|iso", begins=_SYSLOG_BEGINS),  # its host name changes with the network, so it is one stream
     Format("syslog", *_SYSLOG, time="rfc3164|iso", stream=("host",), begins=_SYSLOG_BEGINS),
     Format("rfc5424", *_SYSLOG_5424, time="iso", stream=("host",), begins=rb"[<\d]", entity_text=_NOBODY),
-    Format("klog", rb"[IWEF](?P<time>\d+ " + _TIME + rb") ", rb" *(?P<pid>\d+) (?P<component>[^\s\]]+)\] ", time="month day", begins=rb"[IWEF]"),
+    Format("klog", rb"[IWEF](?P<time>\d+ " + _TIME + rb") ", rb" *(?P<pid>\d+) (?P<component>[^\s\]]+)\] ", time="month day",
+           begins=rb"[IWEF]"),
     Format("log4j", _TIMED, _LOG4J, time="iso", begins=rb"[\d\[]"),
-    Format("timed", rb"(?:[A-Z]+:? +(?:\[[^\]]*\] +)?)?" + _TIMED, time="iso", begins=rb"[A-Z\d\[]"),
+    Format("levelled", rb"(?P<level>[A-Z]+):? +(?:\[(?P<process>[^\]]*)\] +)?" + _TIMED, time="iso", begins=rb"[A-Z]"),
+    Format("timed", _TIMED, time="iso", begins=rb"[\d\[]"),
     *(Format(name, *_RECORD, time="iso", stream=stream, entity_text=_NOBODY) for name, stream in (
-        ("docker", ()), ("cri", ()), ("journald", ("host",)), ("export", ("host",)), ("ndjson", ()), ("logfmt", ()))),
+        ("docker", ()), ("cri", ()), ("journald", ("host",)), ("export", ("host",)), ("otlp", ("process",)), ("ndjson", ()), ("logfmt", ()))),
     Format("plain", rb"(?:(?P<time>" + _RFC3339 + rb")\s+)?", time="iso"),
     Format("ids", rb""),  # event-id sequences, read by ids.py
 )}

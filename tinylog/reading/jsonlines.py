@@ -3,6 +3,7 @@
     docker    {"log":"text\\n","stream":"stderr","time":".."}: a text without newline goes on in the next object of the stream
     journald  numbers are strings, times microseconds; MESSAGE may be an array of byte values, null where too long, or absent;
               any field may be an array where it was written twice
+    OTLP      a batch of records a line, under "resourceLogs"
     NDJSON    the message is the first of MESSAGES that is there, also inside one of them ({"log":{"message":..}})
 
 Bytes that are no UTF-8 come out as they went in. Objects that are nested too deeply, broken or cut are no record.
@@ -16,7 +17,8 @@ from typing import Any
 from .decode import NO_MESSAGE, Record
 from .moments import of_microseconds, rfc3339
 
-MESSAGES = ("message", "msg", "MESSAGE", "log", "body", "event", "short_message", "textPayload", "jsonPayload", "text", "@m", "original", "stringValue", "value")
+MESSAGES = ("message", "msg", "MESSAGE", "log", "body", "event", "short_message", "textPayload", "jsonPayload", "text", "@m", "original",
+            "stringValue", "value")
 TIMES = ("@timestamp", "timestamp", "time", "ts", "datetime", "date", "eventTime", "timeMillis", "t", "@t", "asctime")
 LEVELS = ("level", "severity", "levelname", "log.level", "lvl", "loglevel", "severityText", "@l")
 HOSTS = ("host", "hostname", "host.name", "_HOSTNAME", "source_host")
@@ -66,7 +68,7 @@ FIELDS = frozenset(("MESSAGE", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTA
 def record_of(fields: Mapping[str, bytes]) -> Record:
     """The record of a journal entry's fields."""
     get = fields.get
-    time = of_microseconds(get("_SOURCE_REALTIME_TIMESTAMP", b"")) or of_microseconds(get("__REALTIME_TIMESTAMP", b""))
+    time = of_microseconds(get("__REALTIME_TIMESTAMP", b"")) or of_microseconds(get("_SOURCE_REALTIME_TIMESTAMP", b""))
     return Record(get("MESSAGE", NO_MESSAGE), time, get("_HOSTNAME", b""), PRIORITIES.get(get("PRIORITY", b"").decode("latin-1"), b""),
                   get("SYSLOG_IDENTIFIER", b"") or get("_COMM", b""), get("_PID", b"") or get("SYSLOG_PID", b""))
 
@@ -77,11 +79,28 @@ def ndjson(line: bytes) -> Record | None:
     message = None if found is None else _message(found)
     if message is None:
         return None
-    return Record(message, rfc3339(_first(found, TIMES)), _first(found, HOSTS), _first(found, LEVELS), _first(found, PROCESSES), _first(found, PIDS))
+    time, *rest = (_first(found, keys) for keys in (TIMES, HOSTS, LEVELS, PROCESSES, PIDS))
+    return Record(message, rfc3339(time), *rest)
+
+
+def otlp(line: bytes) -> list[Record] | None:
+    """The records of a line of OpenTelemetry's JSON; None where it is no batch."""
+    found = parsed(line)
+    if found is None or "resourceLogs" not in found:
+        return None
+    records = []
+    for group in _objects(found, "resourceLogs"):
+        known = _attributes(group.get("resource"))
+        for row in (row for scope in _objects(group, "scopeLogs") for row in _objects(scope, "logRecords")):
+            time = rfc3339(_first(row, ("timeUnixNano", "observedTimeUnixNano")))
+            message = _message(row)
+            records.append(Record(NO_MESSAGE if message is None else message, time, _first(known, ("host.name",)),
+                                  _first(row, ("severityText",)), _first(known, ("service.name",))))
+    return records
 
 
 def recognised(lines: Sequence[bytes]) -> str | None:
-    """Which of the three most of the lines are."""
+    """Which of the four most of the lines are."""
     objects = [found for found in map(parsed, (line for line in lines if line.lstrip()[:1] == b"{")) if found is not None]
     if 2 * len(objects) < len(lines) or not objects:
         return None
@@ -90,6 +109,8 @@ def recognised(lines: Sequence[bytes]) -> str | None:
         return "docker"
     if 2 * sum("__REALTIME_TIMESTAMP" in found or "__CURSOR" in found for found in objects) >= len(lines):
         return "journald"
+    if 2 * sum("resourceLogs" in found for found in objects) >= len(lines):
+        return "otlp"
     return "ndjson" if 2 * sum(_message(found) is not None for found in objects) >= len(lines) else None
 
 
@@ -136,8 +157,19 @@ def _first(found: dict[str, Any], keys: Sequence[str]) -> bytes:
     return b""
 
 
+def _objects(found: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    rows = found.get(key)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _attributes(found: Any) -> dict[str, Any]:
+    """The attributes of a resource, those that are text."""
+    rows = _objects(found, "attributes") if isinstance(found, dict) else []
+    return {row["key"]: row["value"].get("stringValue") for row in rows if isinstance(row.get("key"), str) and isinstance(row.get("value"), dict)}
+
+
 def _bytes_of(value: Any) -> bytes:
     return to_bytes(value) if isinstance(value, str) else b""
 
 
-PARSERS = {"docker": docker, "journald": journald, "ndjson": ndjson}
+PARSERS = {"docker": docker, "journald": journald, "otlp": otlp, "ndjson": ndjson}

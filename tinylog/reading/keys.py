@@ -23,9 +23,10 @@ _SHAPES = (
 )
 _THREAD = ("thread", r"^[^\[]*\[([^\]]+)\]", 0.5)
 _TYPED = re.compile(rb"(?<![\w-])([A-Za-z]{2,}(?:[_-][A-Za-z]+)*[_-])-?\d{2}[\d_]*(?![\w-])")  # blk_-123, container_17_0001
-_NAMED = re.compile(rb"(?<![\w-])([A-Za-z][\w.-]{0,30}?(?:[iI][dD]|[kK]ey|uuid|UUID|[sS]ession|[rR]equest|[tT]race|[tT]hread|[uU]ser|pid|tx|conn))"
-                    rb"\"?[=:] ?\"?[\w./@+-]+")
-_COUNTED = re.compile(rb"(?<![\w-])([rR]equest|[jJ]ob|[tT]ask|[sS]ession|[oO]rder|[tT]ransaction|[cC]onnection|[tT]icket|[iI]nstance|[bB]atch) #?\d+")
+_NAMED = re.compile(rb"(?<![\w-])([A-Za-z][\w.-]{0,30}?"
+                    rb"(?:[iI][dD]|[kK]ey|uuid|UUID|[sS]ession|[rR]equest|[tT]race|[tT]hread|[uU]ser|tx|conn))\"?[=:] ?\"?[\w./@+-]+")
+_COUNTED = re.compile(rb"(?<![\w-])([rR]equest|[jJ]ob|[tT]ask|[sS]ession|[oO]rder|[tT]ransaction|[cC]onnection|[tT]icket|[iI]nstance|[bB]atch)"
+                      rb" #?\d+")
 _MOST_FOUND = 6  # names of each kind that are looked at
 LEAST_LINES, LEAST_SESSIONS, LEAST_SHARE, LEAST_ALIKE, TRUSTED = 2, 5, 0.3, 0.5, 0.9  # of what is worth a recommendation
 _HUMBLE = re.compile(r"user|thread|pid", re.I)  # a session of those is a life, not a task
@@ -74,11 +75,13 @@ def _of_this_log(lines: Iterable[bytes]) -> list[tuple[str, str, float]]:
         named.update(set(_NAMED.findall(line)))
         counted.update(set(_COUNTED.findall(line)))
     found = []
-    for kind, names, tail in (("typed id", typed, r"\d[\d_]*"), ("named id", named, r'"?[=:] ?"?([\w./@+-]+)'), ("number", counted, r" #?(\d+)")):
+    tails = r"\d[\d_]*", r'"?[=:] ?"?([\w./@+-]+)', r" #?(\d+)"
+    for kind, names, tail in zip(("typed id", "named id", "number"), (typed, named, counted), tails):
         for name, _ in names.most_common(_MOST_FOUND):
             text = name.decode()
             start, sign = r"\b" * (kind != "typed id"), "-?" * text.endswith("_")  # blk_-5, where job-5 has no sign
-            found.append((f"{kind} {text}", start + re.escape(text).replace(r"\-", "-") + sign + tail, 0.4 if _HUMBLE.search(text) else 1.0))
+            belief = 0.4 if _HUMBLE.search(text) else 1.0
+            found.append((f"{kind} {text}", start + re.escape(text).replace(r"\-", "-") + sign + tail, belief))
     return found
 
 

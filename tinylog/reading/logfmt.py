@@ -11,7 +11,8 @@ _PAIR = re.compile(rb'\s*([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SPECIAL = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 TIMES, LEVELS = (b"time", b"ts", b"t", b"timestamp", b"@timestamp"), (b"level", b"lvl", b"severity", b"at")
-MESSAGES, PROCESSES, HOSTS = (b"msg", b"message", b"event"), (b"logger", b"component", b"caller", b"service", b"app"), (b"host", b"hostname")
+MESSAGES, HOSTS = (b"msg", b"message", b"event"), (b"host", b"hostname")
+PROCESSES = (b"logger", b"component", b"caller", b"service", b"app")
 _LEAST = 3  # pairs of a line that is recognised
 
 
@@ -38,18 +39,21 @@ def recognised(lines: Sequence[bytes]) -> str | None:
 def _pairs(line: bytes) -> dict[bytes, bytes]:
     """The values of a line by key; empty where something else is in it, or no value at all."""
     pairs: dict[bytes, bytes] = {}
-    at, values = 0, 0
+    at, values, alone = 0, 0, 0
     line = line.rstrip()
     while at < len(line):
         match = _PAIR.match(line, at)
         if match is None or match.end() == at:
             return {}
         key, quoted, bare = match.groups()
-        values += quoted is not None or bare is not None
+        if quoted is None and bare is None:
+            alone += 1
+        else:
+            values += 1
+        if alone > 1 and not values:  # words, not pairs
+            return {}
         pairs.setdefault(key, bare or b"" if quoted is None else _unescaped(quoted))
         at = match.end()
-        if len(pairs) > 1 and not values:  # words, not pairs
-            return {}
     return pairs if values else {}
 
 

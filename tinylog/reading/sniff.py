@@ -20,7 +20,7 @@ _LIKE_SYSLOG = re.compile(rb"(?:<\d+>)?(?:[A-Z][a-z]{2} +\d|\d{4}-\d\d-\d\dT\S+ 
 _OF_SYSLOG = re.compile(rb"(?:<\d+>)?[A-Z][a-z]{2} +\d|\[\d+\]:| kernel:")
 _ID_ROW = re.compile(rb"(?:[^,\"]*,)?[ \t]*\d+(?:[ \t]+\d+)*[ \t]*(?:,[ \t]*(?:[01]|normal|anomaly))?\s*", re.I)
 _BY_HEADER = ("hdfs", "bgl", "spirit", "thunderbird", "openstack", "zookeeper", "hadoop", "logback", "apache",
-              "proxifier", "hpc", "mac", "syslog", "rfc5424", "access", "klog", "log4j", "timed")
+              "proxifier", "hpc", "mac", "syslog", "rfc5424", "access", "klog", "log4j", "levelled", "timed")
 
 
 def sniff(lines: Sequence[bytes]) -> Format:
@@ -30,10 +30,15 @@ def sniff(lines: Sequence[bytes]) -> Format:
         return FORMATS["ids"]
     heads = _heads(filled)
     syslog = _share_of(_LIKE_SYSLOG.match, heads) >= ENOUGH and any(map(_OF_SYSLOG.search, heads))
-    shares = {name: share(FORMATS[name], filled) for name in _BY_HEADER
-              if (name not in _HINTS or any(map(_HINTS[name].search, filled))) and (syslog or name not in ("mac", "syslog"))}
-    best = max(shares, key=shares.__getitem__)  # of equals, the first
-    return FORMATS[best] if shares[best] >= ENOUGH else FORMATS["plain"]
+    best, most = "plain", 0.0
+    for name in _BY_HEADER:
+        if (name not in _HINTS or any(map(_HINTS[name].search, filled))) and (syslog or name not in ("mac", "syslog")):
+            found = share(FORMATS[name], filled)
+            if found > most:
+                best, most = name, found
+        if most == 1:  # the others cannot be better, and each costs patterns
+            break
+    return FORMATS[best] if most >= ENOUGH else FORMATS["plain"]
 
 
 def share(form: Format, lines: Sequence[bytes]) -> float:
