@@ -178,6 +178,15 @@ def test_format_that_is_named_is_taken():
     assert records(cri(ndjson(MESSAGES).splitlines()), FORMATS["ndjson"])[0] == "ndjson"
 
 
+def test_format_is_decided_by_whole_records():
+    """A live log may bring them in pieces."""
+    lines = EXAMPLES["hdfs"][0]
+    for raw, size in ((export(lines), 20), (cri(lines, 30), 70), (docker(lines, 30), 100)):
+        found = records(raw, chunks=[raw[at:at + size] for at in range(0, len(raw), size)])
+        assert found == records(raw) and found[0] == "hdfs"
+    assert records(export(lines)[:30])[0] == "export"
+
+
 # Fields and what is wrong with them
 
 
@@ -192,8 +201,10 @@ def test_format_that_is_named_is_taken():
     ({"message": "a\n\tat x.y(z)\nno: Exception", "time": "when?"}, (None, b"a")),
     ({"message": ["a", "b"], "time": None}, (None, b'["a", "b"]')),
 ])
-def test_ndjson_fields(row, expected):
-    name, ((_, time, content), *_) = records(json.dumps(row).encode())
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_ndjson_fields(row, expected, mark):
+    line = json.dumps(row).encode()
+    name, ((_, time, content), *_) = records(line + b"\n" + mark + line)[0], records(mark + line, FORMATS["ndjson"])[1]
     assert name == "ndjson" and content == expected[1]
     assert time is None if expected[0] is None else time == pytest.approx(expected[0], abs=1e-5)
 

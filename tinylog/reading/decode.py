@@ -21,7 +21,8 @@ import numpy as np
 from ..records import Block
 
 # name: the module with what reads it; in this order they are looked for
-ENVELOPES = {"docker": "jsonlines", "journald": "jsonlines", "otlp": "jsonlines", "ndjson": "jsonlines", "cri": "cri", "export": "export", "logfmt": "logfmt"}
+ENVELOPES = {"docker": "jsonlines", "journald": "jsonlines", "otlp": "jsonlines", "ndjson": "jsonlines",
+             "cri": "cri", "export": "export", "logfmt": "logfmt"}
 MOST_PARTS = 128  # of a record that comes in parts
 MOST_BYTES = 1 << 20  # of the same
 MOST_OPEN = 16  # streams in which a record is not complete
@@ -183,10 +184,10 @@ def records_of(head: bytes, message: bytes, inner: re.Pattern[bytes] | None, cou
     return [message if bare else head + message, *(head + line for line in more)]
 
 
-def unwrapped(name: str, lines: Sequence[bytes], header: bool = False) -> list[bytes]:
-    """The first lines of a log, one envelope off, to see what is inside."""
-    step = decoder(name, header, Counter())
-    blocks = [step.add(Block(b"\n".join([*lines, b""]), 1, None)), step.close()]
+def unwrapped(name: str, lines: Sequence[bytes], all_of_it: bool) -> list[bytes]:
+    """The first lines of a log, one envelope off, to see what is inside; only whole records where this is not `all_of_it`."""
+    step = decoder(name, False, Counter())
+    blocks = [step.add(Block(b"\n".join([*lines, b""]), 1, None)), step.close() if all_of_it else None]
     return [line for block in blocks if block is not None for line in block.data.split(b"\n")[:-1]]
 
 

@@ -74,9 +74,9 @@ class Front:
 
 
 def front_for(lines: Sequence[bytes], form: Format | None = None, expected: str | None = None, counters: Counter[str] | None = None,
-              joined: bool = True) -> Front:
+              joined: bool = True, enough: bool = True) -> Front | None:
     """The steps for a log that begins with these lines. The format is the given one (`plain` and `ids`: the lines as they are), else the
-    `expected` one where they are in it, else what they look like.
+    `expected` one where they are in it, else what they look like. None where they hold no whole record yet and are not `enough`.
     """
     if form is not None and form.name in ("plain", "ids"):
         return Front(form, (), counters, joined)
@@ -86,7 +86,9 @@ def front_for(lines: Sequence[bytes], form: Format | None = None, expected: str 
         if name is None:
             break
         envelopes.append(name)
-        lines = unwrapped(name, lines)
+        lines = unwrapped(name, lines, enough)
+        if not lines and not enough:
+            return None
     if form is None:
         form = _inside(lines, envelopes, expected)
     elif form.name in ENVELOPES:

@@ -25,6 +25,7 @@ HOSTS = ("host", "hostname", "host.name", "_HOSTNAME", "source_host")
 PROCESSES = ("logger", "name", "logger_name", "service", "service.name", "app", "component", "program")
 PIDS = ("pid", "process.pid")
 PRIORITIES = dict(zip("01234567", (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")))
+_MARKS = b"\x1e\xef\xbb\xbf"  # of a record (RFC 7464), of the byte order
 _FEW = 8  # lines that may all be parts of one record; a log that never ends a line is not Docker's
 _DEEPEST = 3  # objects inside each other in which a message is looked for
 
@@ -39,7 +40,7 @@ _decode = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constan
 def parsed(line: bytes) -> dict[str, Any] | None:
     """The object of a line; None where it is none."""
     try:
-        value = _decode(line.decode("utf-8", "surrogateescape"))
+        value = _decode(line.lstrip(_MARKS).decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
