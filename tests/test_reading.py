@@ -168,6 +168,13 @@ def test_plain_text_has_no_envelope():
         assert envelope(lines) is None
 
 
+@pytest.mark.parametrize("wrap", [b"\n".join, docker, cri, journald], ids=["plain", "docker", "cri", "journald"])
+def test_colours_are_taken_off(wrap):
+    lines = [b"\x1b[2m2026-11-22T06:00:00Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[1;31mready\x1b[m", b"\x1b[2m2026-11-22T06:00:01Z\x1b[0m \x1b[32mWARN\x1b[0m [7]"]
+    name, rows = records(wrap(lines))
+    assert name == "log4j" and [row[1:] for row in rows] == [(START, b"ready"), (START + 1, b"[7]")]
+
+
 def test_format_that_is_named_is_taken():
     raw = docker(EXAMPLES["hdfs"][0])
     assert records(raw, FORMATS["docker"])[1][0][2] == EXAMPLES["hdfs"][0][0]
@@ -259,7 +266,7 @@ def test_what_cannot_be_decoded_goes_on_as_it_is(line):
 
 
 def test_bytes_that_are_no_text_come_out_as_they_went_in():
-    broken = [b"caf\xe9 \xff\x00\x1b[0m", b"ok", b"\xed\xa0\x80"]
+    broken = [b"caf\xe9 \xff\x00\x1b[2J", b"ok", b"\xed\xa0\x80"]
     for name in ("cri", "export", "logfmt", "journald"):
         assert [content for _, _, content in records(WRAPPED[name](broken))[1]] == broken
     assert records(b'{"msg":"a\xff\\udcff\\ud800"}\n')[1][0][2].startswith(b"a")

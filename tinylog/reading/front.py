@@ -1,12 +1,13 @@
 """What stands between the blocks of a log and the parser, decided by its first lines: envelopes off, then (`joined`) one line a record.
 
-    blocks --decode--> blocks --heads--> blocks in which each line is a record
+    blocks --decode--> blocks --uncoloured--> blocks --heads--> blocks in which each line is a record
 
 An envelope may hold another one (Kubernetes: CRI around JSON), and what is inside may have a header of its own (HDFS in Docker's JSON):
 then that format is the log's, and the lines are what they would be without the envelope.
 """
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from .formats import FORMATS, Format
 from .multiline import Heads
 from .sniff import ENOUGH, share, sniff
 
+_COLOUR = re.compile(rb"\x1b\[[\d;]*m")  # what programs write for terminals stands in front of times and levels
 _DEEPEST = 3  # envelopes in each other
 _ORDER = tuple(dict.fromkeys(ENVELOPES.values()))
 _NAMES = {module: name for name, module in ENVELOPES.items()}  # one of those that each module reads
@@ -36,9 +38,8 @@ class Front:
     def __init__(self, form: Format, envelopes: Sequence[str] = (), counters: Counter[str] | None = None, joined: bool = True) -> None:
         self.form, self.envelopes, self.joined = form, tuple(envelopes), joined
         self.counters = Counter() if counters is None else counters
-        self._steps: list[Any] = [decoder(name, name == form.name, self.counters) for name in self.envelopes]
-        if joined and form.name != "ids":
-            self._steps.append(Heads(form, self.counters))
+        self._decoders = [decoder(name, name == form.name, self.counters) for name in self.envelopes]
+        self._heads = Heads(form, self.counters) if joined and form.name != "ids" else None
 
     def run(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The blocks with a line a record."""
@@ -47,29 +48,33 @@ class Front:
         yield from self.close()
 
     def add(self, block: Block, first: int = 0) -> Block:
-        """One block, through the steps from `first` on."""
-        for step in self._steps[first:]:
+        """One block, through the decoders from `first` on and what is behind them."""
+        for step in self._decoders[first:]:
             block = step.add(block)
-        return block
+        if b"\x1b[" in block.data:
+            block = block._replace(data=_COLOUR.sub(b"", block.data))
+        return block if self._heads is None else self._heads.add(block)
 
     def close(self) -> Iterator[Block]:
         """What waited for a line that did not come."""
-        for i, step in enumerate(self._steps):
-            block = step.close() if hasattr(step, "close") else None
+        for i, step in enumerate(self._decoders):
+            block = step.close()
             if block is not None:
                 yield self.add(block, i + 1)
 
     def to_json(self) -> dict[str, Any]:
         """What it is made of and what waits in it, as JSON values."""
         return {"format": self.form.name, "envelopes": list(self.envelopes), "joined": self.joined,
-                "steps": [step.to_json() for step in self._steps]}
+                "decoders": [step.to_json() for step in self._decoders], "heads": self._heads and self._heads.to_json()}
 
     @classmethod
     def from_json(cls, state: dict[str, Any], counters: Counter[str] | None = None) -> Front:
         """The one that `to_json` described."""
         front = cls(FORMATS[state["format"]], state["envelopes"], counters, state["joined"])
-        for step, kept in zip(front._steps, state["steps"]):
+        for step, kept in zip(front._decoders, state["decoders"]):
             step.restore(kept)
+        if front._heads is not None:
+            front._heads.restore(state["heads"])
         return front
 
 
@@ -90,6 +95,7 @@ def front_for(lines: Sequence[bytes], form: Format | None = None, expected: str 
         if not lines and not enough:
             return None
     if form is None:
+        lines = [_COLOUR.sub(b"", line) for line in lines]
         form = _inside(lines, envelopes, expected)
     elif form.name in ENVELOPES:
         envelopes = _named(form, first, envelopes)

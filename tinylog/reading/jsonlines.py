@@ -59,7 +59,10 @@ def docker(line: bytes) -> Record | None:
 def journald(line: bytes) -> Record | None:
     """The record of a line of `journalctl -o json`."""
     found = parsed(line)
-    return None if found is None else record_of({key: _field(value) for key, value in found.items() if key in FIELDS and value is not None})
+    if found is None:
+        return None
+    there = {key: value for key in FIELDS if (value := found.get(key)) is not None}
+    return record_of({key: to_bytes(value) if type(value) is str else _field(value) for key, value in there.items()})
 
 
 FIELDS = frozenset(("MESSAGE", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "_HOSTNAME", "PRIORITY", "SYSLOG_IDENTIFIER", "_COMM",
