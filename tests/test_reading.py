@@ -52,11 +52,19 @@ def moment(i):
     return utc(START + i)
 
 
+def text(message):
+    return message.decode("utf-8", "surrogateescape")
+
+
+def json_lines(rows):
+    return b"".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n" for row in rows)
+
+
 def docker(messages, size=16384):
     rows = []
     for i, message in enumerate(messages):
-        text = message.decode("utf-8", "replace") + "\n"
-        rows += [{"log": text[at:at + size], "stream": "stdout", "time": moment(i).decode()} for at in range(0, len(text), size)]
+        whole = message.decode("utf-8", "replace") + "\n"
+        rows += [{"log": whole[at:at + size], "stream": "stdout", "time": moment(i).decode()} for at in range(0, len(whole), size)]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
@@ -70,7 +78,7 @@ def cri(messages, size=16384):
 
 def journald(messages):
     rows = [{"__CURSOR": f"s={i}", "__REALTIME_TIMESTAMP": str((START + i) * 1_000_000), "_HOSTNAME": "box", "PRIORITY": "6", "_PID": "7",
-             "SYSLOG_IDENTIFIER": "app", "MESSAGE": list(message) if i % 3 == 0 else message.decode("utf-8", "surrogateescape")}
+             "SYSLOG_IDENTIFIER": "app", "MESSAGE": list(message) if i % 3 == 0 else text(message)}
             for i, message in enumerate(messages)]
     return b"".join(json.dumps(row, ensure_ascii=i % 2 > 0).encode("utf-8", "surrogateescape") + b"\n" for i, row in enumerate(rows))
 
@@ -78,14 +86,17 @@ def journald(messages):
 def export(messages):
     entries = []
     for i, message in enumerate(messages):
-        field = b"MESSAGE=%b\n" % message if i % 2 and b"\n" not in message else b"MESSAGE\n%b%b\n" % (len(message).to_bytes(8, "little"), message)
-        entries.append(b"__CURSOR=s=%d\n__REALTIME_TIMESTAMP=%d\n_HOSTNAME=box\n%b_PID=7\nSYSLOG_IDENTIFIER=app\n\n" % (i, (START + i) * 1_000_000, field))
+        field = b"MESSAGE\n%b%b\n" % (len(message).to_bytes(8, "little"), message)
+        if i % 2 and b"\n" not in message:
+            field = b"MESSAGE=%b\n" % message
+        entries.append(b"__CURSOR=s=%d\n__REALTIME_TIMESTAMP=%d\n_HOSTNAME=box\n%b_PID=7\nSYSLOG_IDENTIFIER=app\n\n"
+                       % (i, (START + i) * 1_000_000, field))
     return b"".join(entries)
 
 
 def ndjson(messages):
-    rows = [{"ts": START + i, "level": "info", "nested": {"a": [1]}, "msg": message.decode("utf-8", "surrogateescape")} for i, message in enumerate(messages)]
-    return b"".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n" for row in rows)
+    rows = [{"ts": START + i, "level": "info", "nested": {"a": [1]}, "msg": text(message)} for i, message in enumerate(messages)]
+    return json_lines(rows)
 
 
 def logfmt(messages):
@@ -95,11 +106,11 @@ def logfmt(messages):
 
 def otlp(messages):
     """Two records a line."""
-    rows = [{"timeUnixNano": str((START + i) * 10 ** 9), "severityText": "INFO", "body": {"stringValue": message.decode("utf-8", "surrogateescape")}}
+    rows = [{"timeUnixNano": str((START + i) * 10 ** 9), "severityText": "INFO", "body": {"stringValue": text(message)}}
             for i, message in enumerate(messages)]
-    about = {"attributes": [{"key": "host.name", "value": {"stringValue": "box"}}, {"key": "service.name", "value": {"stringValue": "shop"}}]}
-    return b"".join(json.dumps({"resourceLogs": [{"resource": about, "scopeLogs": [{"scope": {}, "logRecords": rows[i:i + 2]}]}]}, ensure_ascii=False)
-                    .encode("utf-8", "surrogateescape") + b"\n" for i in range(0, len(rows), 2))
+    about = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in (("host.name", "box"), ("service.name", "shop"))]}
+    return json_lines([{"resourceLogs": [{"resource": about, "scopeLogs": [{"scope": {}, "logRecords": rows[i:i + 2]}]}]}
+                       for i in range(0, len(rows), 2)])
 
 
 WRAPPED = {"otlp": otlp, "docker": docker, "cri": cri, "journald": journald, "export": export, "ndjson": ndjson, "logfmt": logfmt}
@@ -170,7 +181,8 @@ def test_plain_text_has_no_envelope():
 
 @pytest.mark.parametrize("wrap", [b"\n".join, docker, cri, journald], ids=["plain", "docker", "cri", "journald"])
 def test_colours_are_taken_off(wrap):
-    lines = [b"\x1b[2m2026-11-22T06:00:00Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[1;31mready\x1b[m", b"\x1b[2m2026-11-22T06:00:01Z\x1b[0m \x1b[32mWARN\x1b[0m [7]"]
+    lines = [b"\x1b[2m2026-11-22T06:00:00Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[1;31mready\x1b[m",
+             b"\x1b[2m2026-11-22T06:00:01Z\x1b[0m \x1b[32mWARN\x1b[0m [7]"]
     name, rows = records(wrap(lines))
     assert name == "log4j" and [row[1:] for row in rows] == [(START, b"ready"), (START + 1, b"[7]")]
 
@@ -217,8 +229,9 @@ def test_ndjson_fields(row, expected, mark):
 
 
 def test_otlp_of_any_shape():
-    rows = [{"resourceLogs": [{"resource": {"attributes": [{"key": 1}, 5]}, "scopeLogs": [{"logRecords": [{"body": 5, "timeUnixNano": 1}, 7, {}]}, 3]}, None]},
-            {"resourceLogs": {}}, {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"kvlistValue": {"x": 1}}}]}], "resource": []}]}]
+    odd = {"resource": {"attributes": [{"key": 1}, 5]}, "scopeLogs": [{"logRecords": [{"body": 5, "timeUnixNano": 1}, 7, {}]}, 3]}
+    rows = [{"resourceLogs": [odd, None]}, {"resourceLogs": {}},
+            {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"kvlistValue": {"x": 1}}}]}], "resource": []}]}]
     counters = Counter()
     assert records(b"\n".join(json.dumps(row).encode() for row in rows), counters=counters) == ("otlp", [(1, None, b"5")])
     assert counters == {"records_without_message": 2}
@@ -232,14 +245,15 @@ def test_header_is_of_words_whatever_the_fields_are():
 
 def test_journald_fields_may_be_arrays_null_or_missing():
     own = {"__REALTIME_TIMESTAMP": str(START * 1_000_000)}
-    rows = [own | {"MESSAGE": [104, 105, 255, 10, 0]}, own | {"MESSAGE": None}, own, own | {"MESSAGE": ["one", "two"]}, own | {"MESSAGE": [[120], [121]]},
-            own | {"MESSAGE": []}, own | {"MESSAGE": "t", "_HOSTNAME": ["h", "i"], "_PID": ["5"], "SYSLOG_IDENTIFIER": None, "_COMM": "c"}, own | {"MESSAGE": [256]}]
+    full = {"MESSAGE": "t", "_HOSTNAME": ["h", "i"], "_PID": ["5"], "SYSLOG_IDENTIFIER": None, "_COMM": "c"}
+    messages = [104, 105, 255, 10, 0], None, ["one", "two"], [[120], [121]], [], [256]
+    rows = [own, *(own | {"MESSAGE": message} for message in messages), own | full]
     counters = Counter()
     form, log = recognise(blocks(io.BytesIO(b"\n".join(json.dumps(row).encode() for row in rows))), dropped=counters)
     lines = b"".join(block.data for block in log).splitlines()
     assert form.name == "journald" and counters == {"records_without_message": 2, "joined_lines": 1}
-    assert list(map(form.content, lines)) == [b"hi\xff", b"one", b"x", b"", b"t", b"256"]
-    assert lines[4] == b"2026-11-22T06:00:00Z h - c[5]: t"
+    assert list(map(form.content, lines)) == [b"hi\xff", b"one", b"x", b"", b"256", b"t"]
+    assert lines[5] == b"2026-11-22T06:00:00Z h - c[5]: t"
 
 
 def test_export_reads_binary_values_and_goes_on_behind_broken_ones():
@@ -256,7 +270,8 @@ def test_export_reads_binary_values_and_goes_on_behind_broken_ones():
     assert counters["undecoded_lines"] == 5 and counters["records_without_message"] == 1 and counters["joined_lines"]
 
 
-@pytest.mark.parametrize("line", [b'{"log":"cut he', b"{" * 5000, b'{"log":1}', b'{"log":"a\\ud800"}x', b"\xff\xfe", b"[1]", b'"', b"null", b'{"n":' + b"9" * 9000 + b"}"])
+@pytest.mark.parametrize("line", [b'{"log":"cut he', b"{" * 5000, b'{"log":1}', b'{"log":"a\\ud800"}x', b"\xff\xfe", b"[1]", b'"', b"null",
+                                  b'{"n":' + b"9" * 9000 + b"}"])
 def test_what_cannot_be_decoded_goes_on_as_it_is(line):
     counters = Counter()
     name, rows = records(docker(MESSAGES) + line + b"\n" + docker(MESSAGES), counters=counters)
@@ -276,8 +291,8 @@ def test_bytes_that_are_no_text_come_out_as_they_went_in():
 
 
 def test_parts_of_several_streams_are_joined_under_the_number_of_the_first():
-    raw = (b'{"log":"one ","stream":"stdout","time":"2026-11-22T06:00:00Z"}\n{"log":"two ","stream":"stderr","time":"2026-11-22T06:00:01Z"}\n'
-           b'{"log":"more\\n","stream":"stdout","time":"2026-11-22T06:00:02Z"}\n{"log":"three","stream":"stderr","time":"2026-11-22T06:00:03Z"}\n')
+    raw = json_lines([{"log": message, "stream": stream, "time": moment(i).decode()} for i, (message, stream) in enumerate(
+        [("one ", "stdout"), ("two ", "stderr"), ("more\n", "stdout"), ("three", "stderr")])])
     assert records(raw) == ("docker", [(1, START, b"one more"), (2, START + 1, b"two three")])
 
 
@@ -290,10 +305,11 @@ def test_parts_that_never_end_are_bounded():
     counters = Counter()
     raw = b"".join(b'{"log":"%d","stream":"%d","time":""}\n' % (i, i) for i in range(99)) + b'{"log":"\\n","stream":"98","time":""}\n'
     _, rows = records(raw, counters=counters)
-    assert counters["cut_records"] == 83 and sorted(b"".join(content for _, _, content in rows)) == sorted(b"".join(b"%d" % i for i in range(99)))
+    assert counters["cut_records"] == 83
+    assert sorted(b"".join(content for _, _, content in rows)) == sorted(b"".join(b"%d" % i for i in range(99)))
 
 
-MESSAGE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\n\r"), max_size=20).map(lambda text: b"-" + text.encode())
+MESSAGE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\n\r"), max_size=20).map(lambda line: b"-" + line.encode())
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=12)
 
 
@@ -304,7 +320,8 @@ def cut(raw, cuts):
 
 @pytest.mark.parametrize("name", ENVELOPES)
 @STEADY
-@given(messages=st.lists(MESSAGE, min_size=1, max_size=8), cuts=CUTS, size=st.integers(1, 9), junk=st.binary(max_size=30), at=st.integers(0, 1 << 16))
+@given(messages=st.lists(MESSAGE, min_size=1, max_size=8), cuts=CUTS, size=st.integers(1, 9), junk=st.binary(max_size=30),
+       at=st.integers(0, 1 << 16))
 def test_records_do_not_depend_on_how_the_bytes_come(name, messages, cuts, size, junk, at):
     raw = WRAPPED[name](messages, size) if name in ("docker", "cri") else WRAPPED[name](messages)
     raw = raw[:at % (len(raw) + 1)] + junk + raw[at % (len(raw) + 1):] if len(junk) > 20 else raw
@@ -326,8 +343,8 @@ def test_any_bytes_are_read(raw, cuts, name):
 
 
 @STEADY
-@given(lines=st.lists(st.sampled_from([b"2026-11-22 06:00:00 up", b"  at x.y(z)", b"    code", b"java.io.IOException: no", b"Caused by: y", b"", b"\t", b"text", b"{",
-                                       b'{"log":"a","stream":"b"}', b'{"log":"c\\n","stream":"b"}', b"  deeper"]), min_size=1, max_size=14),
+@given(lines=st.lists(st.sampled_from([b"2026-11-22 06:00:00 up", b"  at x.y(z)", b"    code", b"java.io.IOException: no", b"Caused by: y",
+                                       b"", b"\t", b"text", b"{", b'{"log":"a","stream":"b"}', b'{"log":"c\\n","stream":"b"}', b"  deeper"]), min_size=1, max_size=14),
        cuts=CUTS, name=st.sampled_from(["timed", "plain", "docker", "bgl"]), stop=st.integers(0, 5))
 def test_state_is_carried_over_a_restart(lines, cuts, name, stop):
     """Stopped at the end of any block, and gone on with what was kept: as if nothing had been."""
@@ -379,12 +396,14 @@ def test_stack_trace_is_one_record_beside_the_exceptions_it_names():
     name, rows = records(JAVA, counters=counters)
     assert name == "hadoop" and counters == {"joined_lines": 5}
     assert [(number, content) for number, _, content in rows] == [
-        (1, b"request 5 failed"), (2, b"java.lang.IllegalStateException: cannot"), (5, b"Caused by: java.io.IOException: Broken pipe"), (8, b"next"), (10, b"last")]
+        (1, b"request 5 failed"), (2, b"java.lang.IllegalStateException: cannot"), (5, b"Caused by: java.io.IOException: Broken pipe"),
+        (8, b"next"), (10, b"last")]
 
 
 @pytest.mark.parametrize("wrap", [docker, cri])
 def test_stack_trace_whose_lines_are_records(wrap):
-    trace = [b"ready", b"Traceback (most recent call last):", b'  File "a.py", line 3, in f', b"    x = 1 / 0", b"ZeroDivisionError: division by zero", b"ready"]
+    trace = [b"ready", b"Traceback (most recent call last):", b'  File "a.py", line 3, in f', b"    x = 1 / 0",
+             b"ZeroDivisionError: division by zero", b"ready"]
     assert [content for _, _, content in records(wrap(trace))[1]] == [b"ready", trace[1], trace[4], b"ready"]
     plain = records(b"\n".join(trace))
     assert plain[0] == "plain" and [content for _, _, content in plain[1]] == [b"ready", trace[1], trace[4], b"ready"]

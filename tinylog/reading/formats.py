@@ -194,7 +194,8 @@ FORMATS: dict[str, Format] = {form.name: form for form in (
     Format("levelled", rb"(?P<level>[A-Z]+):? +(?:\[(?P<process>[^\]]*)\] +)?" + _TIMED, time="iso", begins=rb"[A-Z]"),
     Format("timed", _TIMED, time="iso", begins=rb"[\d\[]"),
     *(Format(name, *_RECORD, time="iso", stream=stream, entity_text=_NOBODY) for name, stream in (
-        ("docker", ()), ("cri", ()), ("journald", ("host",)), ("export", ("host",)), ("otlp", ("process",)), ("ndjson", ()), ("logfmt", ()))),
+        ("docker", ()), ("cri", ()), ("journald", ("host",)), ("export", ("host",)), ("otlp", ("process",)),
+        ("ndjson", ()), ("logfmt", ()))),
     Format("plain", rb"(?:(?P<time>" + _RFC3339 + rb")\s+)?", time="iso"),
     Format("ids", rb""),  # event-id sequences, read by ids.py
 )}

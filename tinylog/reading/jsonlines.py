@@ -169,7 +169,7 @@ def _objects(found: dict[str, Any], key: str) -> list[dict[str, Any]]:
 def _attributes(found: Any) -> dict[str, Any]:
     """The attributes of a resource, those that are text."""
     rows = _objects(found, "attributes") if isinstance(found, dict) else []
-    return {row["key"]: row["value"].get("stringValue") for row in rows if isinstance(row.get("key"), str) and isinstance(row.get("value"), dict)}
+    return {str(row.get("key")): row["value"].get("stringValue") for row in rows if isinstance(row.get("value"), dict)}
 
 
 def _bytes_of(value: Any) -> bytes:

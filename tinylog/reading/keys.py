@@ -25,8 +25,8 @@ _THREAD = ("thread", r"^[^\[]*\[([^\]]+)\]", 0.5)
 _TYPED = re.compile(rb"(?<![\w-])([A-Za-z]{2,}(?:[_-][A-Za-z]+)*[_-])-?\d{2}[\d_]*(?![\w-])")  # blk_-123, container_17_0001
 _NAMED = re.compile(rb"(?<![\w-])([A-Za-z][\w.-]{0,30}?"
                     rb"(?:[iI][dD]|[kK]ey|uuid|UUID|[sS]ession|[rR]equest|[tT]race|[tT]hread|[uU]ser|tx|conn))\"?[=:] ?\"?[\w./@+-]+")
-_COUNTED = re.compile(rb"(?<![\w-])([rR]equest|[jJ]ob|[tT]ask|[sS]ession|[oO]rder|[tT]ransaction|[cC]onnection|[tT]icket|[iI]nstance|[bB]atch)"
-                      rb" #?\d+")
+_COUNTED = re.compile(rb"(?<![\w-])([rR]equest|[jJ]ob|[tT]ask|[sS]ession|[oO]rder|[tT]ransaction|[cC]onnection|[tT]icket"
+                      rb"|[iI]nstance|[bB]atch) #?\d+")
 _MOST_FOUND = 6  # names of each kind that are looked at
 LEAST_LINES, LEAST_SESSIONS, LEAST_SHARE, LEAST_ALIKE, TRUSTED = 2, 5, 0.3, 0.5, 0.9  # of what is worth a recommendation
 _HUMBLE = re.compile(r"user|thread|pid", re.I)  # a session of those is a life, not a task
