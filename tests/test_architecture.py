@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "training": MODEL | {"layers", "losses", "metrics"},
     "detect": COMMAND,
     "parse": COMMAND,
+    "doctor": COMMAND,
     "evaluate": COMMAND | {"metrics"},
     "train": COMMAND | {"training", "metrics"},
     "feedback": COMMAND | {"training"},
@@ -101,7 +102,7 @@ def test_file_has_no_print_no_global_random_and_no_name_twice(path):
         assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("name", ["detect", "parse", "train", "evaluate", "feedback", "workflow"])
+@pytest.mark.parametrize("name", ["detect", "parse", "doctor", "train", "evaluate", "feedback", "workflow"])
 def test_command_imports_console_before_anything_that_loads_numpy(name):
     """More BLAS threads than one make training ten times slower on a busy machine, and NumPy reads their number once."""
     body = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")).body

@@ -44,14 +44,16 @@ def given_format(args: argparse.Namespace) -> Format | None:
     return format_named(args.format) if args.format else None
 
 
-def log_and_model(args: argparse.Namespace, dropped: Counter[str]) -> tuple[Format, Iterator[Block], Model]:
-    """The log's format, the log, and the model for it, ready for this one log. TinylogError where they do not go together."""
+def log_and_model(args: argparse.Namespace, dropped: Counter[str], joined: bool = True) -> tuple[Format, Iterator[Block], Model]:
+    """The log's format, its records (joined: see pipeline.recognise), and the model for it, ready for this one log. TinylogError where
+    they do not go together.
+    """
     from .model import bundled, load
     from .pipeline import read, recognise
     form = given_format(args)
     model = load(args.model) if args.model else None
     expected = model.log_format if model is not None and form is None else None
-    form, log = recognise(read(args.files, dropped), form, expected)
+    form, log = recognise(read(args.files, dropped), form, expected, dropped, joined)
     model = model or bundled(form)
     return form, log, model.reading(form, named=args.format is not None)
 

@@ -21,7 +21,7 @@ from .detectors.rules import NAMES
 from .errors import InputError
 from .metrics.classification import figures
 from .model import Model
-from .pipeline import labelled, read
+from .pipeline import labelled, read, recognise
 from .reading.labels import read_labels, read_templates
 from .records import PAD, Windows, concatenated
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seen = model.seen
     for file in args.seen:
         other = model.pipeline(form, pipeline.names.texts, session=args.session, window=args.window)
-        seen = np.union1d(seen, model.hashes(_collected(model, other, read([file], dropped), None, truth=False)))
+        seen = np.union1d(seen, model.hashes(_collected(model, other, recognise(read([file], dropped), form, dropped=dropped)[1], None, truth=False)))
     report = evaluated(model, windows, seen, args.threshold)
     report["seconds"] = {part: round(pipeline.seconds[part], 3) for part in ("read", "parse", "window")} | report["seconds"]
     report["model"] = model_sizes(model, args.model)

@@ -102,7 +102,7 @@ def _of_sessions(model: Model, args: Any) -> tuple[Model, Windows]:
     """The model as it reads the log, and the windows of the named sessions."""
     dropped: Counter[str] = Counter()
     form = given_format(args)
-    form, log = recognise(read(args.files, dropped), form, model.log_format if form is None else None)
+    form, log = recognise(read(args.files, dropped), form, model.log_format if form is None else None, dropped)
     model = model.reading(form, named=args.format is not None)
     pipeline = model.pipeline(form, session=args.session, window=args.window)
     wanted = {name.encode() for name in args.normal}

@@ -23,7 +23,7 @@ from .reading.formats import Format
 from .reading.labels import read_templates
 from .records import UNKNOWN, Block, Template
 
-Parsed = tuple[int, Sequence[int], bytes]  # the number of the first line, the event id of each, and the lines where they are needed
+Parsed = tuple[Block, list[int]]  # without its lines where they are not needed, and the event id of each
 
 _LAST = [f"{i:03}" for i in range(1000)]  # digits of a number
 
@@ -38,25 +38,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
     if args.model:
-        form, log, model = log_and_model(args, dropped)
+        form, log, model = log_and_model(args, dropped, joined=False)
         _write(_parsed(log, model.parser.match), form, model.parser, args)
         return _done(dropped, model.parser)
-    form, log = recognise(read(args.files, dropped), given_format(args))
+    form, log = recognise(read(args.files, dropped), given_format(args), dropped=dropped, joined=False)
     parser = Parser(form.content_of, read_templates(args.templates) if args.templates else (), args.parser)
     if "-" in args.files:
         _write(_parsed(log, parser.learn), form, parser, args)
         return _done(dropped, parser)
-    learned = [(block.first_line_no, parser.learn(block.data)) for block in log]
+    learned = [(block._replace(data=b""), parser.learn(block.data)) for block in log]
     new = np.array(list(parser.consolidate().values()))  # its keys count from 0
     if args.values or parser.counters["templates_full"]:  # the lines are needed, or may match now what they did not then
-        _write(_parsed(read(args.files, Counter()), parser.match), form, parser, args)
+        _write(_parsed(recognise(read(args.files, Counter()), form, joined=False)[1], parser.match), form, parser, args)
     else:
-        _write(((first, new[ids].tolist(), b"") for first, ids in learned), form, parser, args)
+        _write(((block, new[ids].tolist()) for block, ids in learned), form, parser, args)
     return _done(dropped, parser)
 
 
 def _parsed(log: Iterable[Block], event_ids) -> Iterator[Parsed]:
-    return ((block.first_line_no, event_ids(block.data).tolist(), block.data) for block in log)
+    return ((block, event_ids(block.data).tolist()) for block in log)
 
 
 def _write(parsed: Iterable[Parsed], form: Format, parser: Parser, args) -> None:
@@ -64,15 +64,18 @@ def _write(parsed: Iterable[Parsed], form: Format, parser: Parser, args) -> None
     if not args.json:
         sys.stdout.write("line_no,event_id,template" + ",values" * args.values + "\n")
     begin, known = '{"line_no": ' * args.json, {}
-    for first, ids, data in parsed:
+    for block, ids in parsed:
         if args.values:
             ends = [_end(_template(parser, event_id), parser.values(form.content(line), event_id), args.json)
-                    for event_id, line in zip(ids, data.split(b"\n"))]
+                    for event_id, line in zip(ids, block.data.split(b"\n"))]
         else:
             templates = {event_id: _template(parser, event_id) for event_id in set(ids)}  # learning may change a text
             known.update((template, _end(template, None, args.json)) for template in set(templates.values()) - known.keys())
             ends = list(map({event_id: known[template] for event_id, template in templates.items()}.__getitem__, ids))
-        sys.stdout.write(_joined(begin, first, ends))
+        if block.line_nos is None:
+            sys.stdout.write(_joined(begin, block.first_line_no, ends))
+        else:
+            sys.stdout.writelines(f"{begin}{line_no}{end}" for line_no, end in zip(block.line_nos.tolist(), ends))
         sys.stdout.flush()
 
 

@@ -1,9 +1,10 @@
 """Bytes to windows: the main path, the same for detecting and for training, so that a model is trained on what it will see.
 
-    files --read--> blocks --parser--> event ids --windower--> sessions     raw lines
-                    blocks --read_ids--> names --Names--> sessions          event ids, prepared elsewhere
+    files --read--> blocks --front--> blocks of records --parser--> event ids --windower--> sessions     raw lines
+                    blocks --read_ids--> names --Names--> sessions                                       event ids, prepared elsewhere
 
-A block of lines travels as columns. `Step` is what comes out for each block: its lines' events, and the sessions it closed.
+A record is a line; where it was wrapped (JSON, CRI) or several lines (a stack trace), `front` makes it one. A block travels as
+columns. `Step` is what comes out for each block: its lines' events, and the sessions it closed.
 """
 from __future__ import annotations
 
@@ -20,9 +21,10 @@ import numpy as np
 from .errors import ConfigError, InputError
 from .parsing import Parser
 from .reading.blocks import blocks, open_log
-from .reading.formats import FORMATS, Format, session_keys, session_pattern
+from .reading.clock import Clock
+from .reading.formats import Format, session_keys, session_pattern
+from .reading.front import Front, front_for
 from .reading.ids import IdRows, read_ids
-from .reading.sniff import ENOUGH, share, sniff
 from .records import FIRST_EVENT, FROM_LINES, UNKNOWN, Block, Events, Template, Windows
 from .windowing import WindowSpec, windower
 from .windowing.arrays import to_windows
@@ -49,17 +51,29 @@ def read(files: Sequence[str], dropped: Counter[str]) -> Iterator[Block]:
             yield from blocks(stream, None if file == "-" else file, max_line=MAX_LINE, dropped=dropped)
 
 
-def recognise(log: Iterator[Block], form: Format | None = None, expected: str | None = None) -> tuple[Format, Iterator[Block]]:
-    """The format of a log and the log from its beginning. The format is the given one, else the `expected` one where the first
-    lines are in it, else what they look like. InputError where the log is empty.
+def recognise(log: Iterator[Block], form: Format | None = None, expected: str | None = None,
+              dropped: Counter[str] | None = None, joined: bool = True) -> tuple[Format, Iterator[Block]]:
+    """The format of a log and its records from the beginning. The format is the given one, else the `expected` one where the first
+    lines are in it, else what they look like. joined: lines that belong to the one before, as in a stack trace, are left out.
+    InputError where the log is empty.
     """
-    first = next(log, None)
-    if first is None:
-        raise InputError("the log is empty: there is no line to read")
-    lines = first.data.split(b"\n", SNIFFED)[:SNIFFED]
-    if form is None and expected is not None and share(FORMATS[expected], lines) >= ENOUGH:
-        form = FORMATS[expected]
-    return form or sniff(lines), chain([first], log)
+    front, log = recognise_all(log, form, expected, dropped, joined)
+    return front.form, log
+
+
+def recognise_all(log: Iterator[Block], form: Format | None = None, expected: str | None = None, counters: Counter[str] | None = None,
+                  joined: bool = True) -> tuple[Front, Iterator[Block]]:
+    """As `recognise`, with all that stands between the blocks and the records: for whoever asks what a log is wrapped in."""
+    first, lines, front = [], [], None
+    while front is None:  # one block is enough but where a record is longer than it
+        block = next(log, None)
+        if block is not None:
+            first.append(block)
+            lines += block.data.split(b"\n", SNIFFED)[:-1]
+        if not first:
+            raise InputError("the log is empty: there is no line to read")
+        front = front_for(lines[:SNIFFED], form, expected, counters, joined, enough=block is None or len(lines) >= SNIFFED)
+    return front, front.run(chain(first, log))
 
 
 def spec_for(form: Format, size: int = 50, session: str | None = None, window: int | float | None = None,
@@ -135,6 +149,7 @@ class Pipeline:
         self.form, self.parser, self.spec, self.rarity = form, parser, spec, rarity
         self.names = names or Names(parser)
         self._needs = _from_lines(form, needs or {})
+        self.clock = Clock(form)
         self.windower = windower(spec, keep=bool(self._needs))
         self.seconds: Counter[str] = Counter()
         self.lines = 0
@@ -179,10 +194,10 @@ class Pipeline:
         by_key = self.key is not None
         events = Events(
             event_ids=event_ids,
-            line_no=np.arange(block.first_line_no, block.first_line_no + len(lines)),
+            line_no=block.numbers(len(lines)),
             lines=lines,
             sessions=session_keys(lines, self.key) if by_key else self.form.streams(lines) if self.spec.stream else None,
-            times=self.form.times(lines),
+            times=self.clock.times(lines),
             labels=self.form.labels(lines),
             file=block.file,
             rarity=None if self.rarity is None else self.rarity(event_ids),

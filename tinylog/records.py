@@ -25,6 +25,11 @@ class Block(NamedTuple):
     data: bytes
     first_line_no: int  # counted from 1 in its file
     file: str | None  # None is standard input
+    line_nos: np.ndarray | None = None  # (N,) int64 where they do not simply count on: records that were several lines, or half a line
+
+    def numbers(self, n: int) -> np.ndarray:
+        """(n,) int64: the number of each of its n lines."""
+        return np.arange(self.first_line_no, self.first_line_no + n) if self.line_nos is None else self.line_nos
 
 
 class Template(NamedTuple):

@@ -45,7 +45,8 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
            dropped: Counter[str] | None = None) -> Iterator[Block]:
     """The stream as blocks of whole lines; `file` is its name (None: standard input).
 
-    CRLF becomes LF, a last line without newline gets one, any other byte stays. A line keeps its first `max_line` bytes
+    CRLF becomes LF (not in journald's export format, whose lengths count both), a last line without newline gets one, any other
+    byte stays. A line keeps its first `max_line` bytes
     (a carriage return counts); what is cut off is counted in `dropped["cut_lines"]` and `dropped["cut_bytes"]`.
     Raises InputError where the stream breaks off (a damaged archive, a failing disk).
     """
@@ -53,13 +54,16 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
     tail = bytearray()  # the unfinished line, at most max_line bytes of it
     overflow = 0  # bytes of the unfinished line that are already gone
     line_no = 1
+    raw: bool | None = None  # not known before the first line
     for chunk in _chunks(stream, file, size):
         end = chunk.rfind(b"\n") + 1
         if end:
             first = chunk.index(b"\n")
             kept = first if not overflow else 0  # a line that is too long already takes no more
             overflow += first - kept
-            data = _cut(b"%b%b%b" % (tail, chunk[:kept], chunk[first:end]), max_line, overflow, dropped)
+            data = b"%b%b%b" % (tail, chunk[:kept], chunk[first:end])
+            raw = data.startswith(b"__CURSOR=") if raw is None else raw
+            data = _cut(data, max_line, overflow, dropped, raw)
             yield Block(data, line_no, file)
             line_no += int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
             tail.clear()
@@ -68,11 +72,11 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
         overflow += max(len(chunk) - end - room, 0)
         tail += chunk[end:end + room]
     if tail:
-        yield Block(_cut(b"%b\n" % tail, max_line, overflow, dropped), line_no, file)
+        yield Block(_cut(b"%b\n" % tail, max_line, overflow, dropped, bool(raw)), line_no, file)
 
 
-def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> bytes:
-    """Lines no longer than max_line, CRLF as LF. `overflow` bytes of the first line were cut before."""
+def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str], raw: bool) -> bytes:
+    """Lines no longer than max_line, CRLF as LF unless `raw`. `overflow` bytes of the first line were cut before."""
     lengths = _line_lengths(data) if _may_be_long(data, max_line) else np.zeros(1, np.int64)
     long = int((lengths > max_line).sum())
     if long:
@@ -81,7 +85,7 @@ def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> by
     if long or overflow:
         dropped["cut_bytes"] += overflow
         dropped["cut_lines"] += long + (overflow > 0)
-    return data.replace(b"\r\n", b"\n") if b"\r" in data else data  # one byte is found much sooner than two
+    return data.replace(b"\r\n", b"\n") if b"\r" in data and not raw else data  # one byte is found much sooner than two
 
 
 def _may_be_long(data: bytes, max_line: int) -> bool:

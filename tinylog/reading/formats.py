@@ -22,12 +22,26 @@ from .timestamps import second_span, seconds
 _TIME = rb"\d+:\d+:\d+(?:[.,]\d+)?"
 _STAMP = rb"(?P<time>\d+-\d+-\d+ " + _TIME + rb") "
 _RFC3339 = rb"\d+-\d+-\d+[T ]" + _TIME + rb"(?:Z|[+-]\d+(?::\d+)?)?"
+_TIMED = rb"\[?(?P<time>" + _RFC3339 + rb"|\d+/\d+/\d+ " + _TIME + rb")\]?(?: (?:UTC|GMT|CES?T|[ECMP][SD]T))?[:,|]?[ \t]+"
 _MONTH_DAY = rb"[A-Z][a-z][a-z] +\d+ " + _TIME
 _TRUTH = rb"(?P<label>\S+) (?P<time>\d+) \d+\.\d+\.\d+ "
 # "sshd(pam_unix)[19939]: ", "Google Chrome[12] (address): ", "syslogd 1.4.1: ", or no tag at all
 _TAG = (rb"(?:(?P<process>\S[^:\[\]]*?(?=\[\d+\])|[^\s:\[\]]+(?: [\d.]+)?(?=:))"
         rb"(?:\[(?P<pid>\d+)\](?: \([^()]*\))?)?: ?)?")
 _SYSLOG = (rb"(?:<\d+>)?(?P<time>" + _MONTH_DAY + rb"|" + _RFC3339 + rb") ", rb"(?P<host>\S+) +" + _TAG)
+# <165>1 2003-10-11T22:14:15.003Z host app procid msgid [id name="value"] message, "-" for what is not known (RFC 5424)
+_SYSLOG_5424 = (rb"(?:\d+ )?<\d+>\d+ (?P<time>" + _RFC3339 + rb"|-) ", rb"(?P<host>\S+) (?P<process>\S+) (?P<pid>\S+) \S+ "
+                rb"(?:-|(?:\[[^\s=\]\"]+(?: +[^\s=\]\"]+=\"(?:[^\"\\]|\\.)*\")*\])+)(?: (?:\xef\xbb\xbf)?|$)")
+_LEVEL = (rb"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|FINE|FINER|FINEST"
+          rb"|trace|debug|info|notice|warn|warning|error|crit|alert|emerg|fatal)\]?")
+# "[main] INFO org.Name:12 - ", "INFO 1 --- [main] o.Name : ", "- name - INFO - ", "INFO [main] (Name.java:3) - ", "[error] 12#0: "
+_LOG4J = (rb"(?:- )?(?:\[[^\]]*\] +)?(?:\{[^}]*\} +)?(?:(?P<logger>[\w.$-]+) +- +)?" + _LEVEL
+          + rb"(?: +\d+ +---)?(?: +\[(?P<process>[^\]]*)\])?"
+          rb"(?:(?: +\(?(?P<component>[\w.$/\[\]@-]+(?::\d+)?)\)?)?(?: +- | +: )| +[\w$]+(?:\.[\w$]+)+: | +\d+#\d+: | +)")
+# What records of JSON and the like are turned into, see decode.py
+_RECORD = rb"(?P<time>" + _RFC3339 + rb"|-) ", rb"(?P<host>\S+) (?P<level>\S+) (?P<process>[^\s\[\]]+)(?:\[(?P<pid>[^\s\[\]]+)\])?: "
+_SYSLOG_BEGINS = rb"[<\dADFJMNOS]"
+_NOBODY = rb"(?!-$).*"
 _CLUSTER = rb"(?:(?P<host>\S+) " + _MONTH_DAY + rb" \S+ " + _TAG + rb")?"
 
 
@@ -42,6 +56,7 @@ class Format:
     session_text: bytes | None = None
     stream: tuple[str, ...] = ()  # groups by which windows of lines are cut; none: the whole log is one stream
     entity_text: bytes = rb".*"  # how much of a host is the entity that wrote a line
+    begins: bytes = rb"\S"  # what byte a header begins with; plain ones have no other, see multiline.py
 
     @cached_property
     def lead(self) -> re.Pattern[bytes]:
@@ -155,7 +170,7 @@ def format_named(name: str) -> Format:
 
 FORMATS: dict[str, Format] = {form.name: form for form in (
     Format("hdfs", rb"(?P<time>\d+ \d+) ", rb"(?P<pid>\d+) (?P<level>[A-Z]+) (?P<component>[^\s:]+): ?",
-           time="compact", session_text=rb"blk_-?\d+"),
+           time="compact", session_text=rb"blk_-?\d+", begins=rb"\d"),
     Format("bgl", _TRUTH, rb"(?:(?P<host>\S+) \d+-\d+-\d+-\d+\.\d+\.\d+\.\d+ \S+"
            rb"(?: (?:RAS|NULL)(?: (?P<component>[A-Z_]+)(?= |$)"
            rb"(?: (?P<level>INFO|WARNING|ERROR|SEVERE|FATAL|FAILURE)(?= |$))?)?)? ?)?", time="epoch",
@@ -164,18 +179,28 @@ FORMATS: dict[str, Format] = {form.name: form for form in (
     Format("spirit", _TRUTH, _CLUSTER, time="epoch"),
     Format("openstack", rb"(?:\S+ )?" + _STAMP, rb"(?P<pid>\d+) (?P<level>[A-Z]+) (?P<component>\S+) "
            rb"(?:\[(?:req-[^\]]*|-)\] )?", time="iso", session_text=rb"\[instance: ([0-9a-f-]{36})\]"),
-    Format("zookeeper", _STAMP, rb"- (?P<level>[A-Z]+) +\[(?P<component>.*?)@\d+\] - ", time="iso"),
-    Format("hadoop", _STAMP, rb"(?P<level>[A-Z]+) +\[(?P<process>.*?)\] (?P<component>[^\s:]+): ?", time="iso"),
+    Format("zookeeper", _STAMP, rb"- (?P<level>[A-Z]+) +\[(?P<component>.*?)@\d+\] - ", time="iso", begins=rb"\d"),
+    Format("hadoop", _STAMP, rb"(?P<level>[A-Z]+) +\[(?P<process>.*?)\] (?P<component>[^\s:]+): ?", time="iso", begins=rb"\d"),
     Format("logback", rb"(?:- )?" + _STAMP, rb"\[(?P<process>.*?)\] (?P<level>[A-Z]+) +(?P<component>\S+) - ",
-           time="iso"),
+           time="iso", begins=rb"[\d-]"),
     Format("apache", rb"\[(?P<time>[A-Z][a-z]+ [A-Z][a-z]+ +\d+ " + _TIME + rb" \d+)\] ",
-           rb"\[(?P<level>[^\]]*)\] (?:\[pid [^\]]*\] )?", time="asctime"),
+           rb"\[(?P<level>[^\]]*)\] (?:\[pid [^\]]*\] )?", time="asctime", begins=rb"\["),
+    Format("access", rb"(?P<host>\S+) \S+ [^\[\]\"]*?\[(?P<time>\d+/[A-Z][a-z]+/\d+:\d+:\d+:\d+ [+-]\d+)\] ", time="clf"),
     Format("proxifier", rb"\[(?P<time>\d+\.\d+ \d+:\d+:\d+)\] ", rb"(?P<process>.+?) - ", time="dotted",
-           stream=("process",)),
+           stream=("process",), begins=rb"\["),
     Format("hpc", rb"\d+ (?P<host>\S+) (?P<component>\S+) \S+ (?P<time>\d+) ", rb"-?\d+ ?", time="epoch",
-           stream=("host",)),
-    Format("mac", *_SYSLOG, time="rfc3164|iso"),  # its host name changes with the network, so it is one stream
-    Format("syslog", *_SYSLOG, time="rfc3164|iso", stream=("host",)),
+           stream=("host",), begins=rb"\d"),
+    Format("mac", *_SYSLOG, time="rfc3164|iso", begins=_SYSLOG_BEGINS),  # its host name changes with the network, so it is one stream
+    Format("syslog", *_SYSLOG, time="rfc3164|iso", stream=("host",), begins=_SYSLOG_BEGINS),
+    Format("rfc5424", *_SYSLOG_5424, time="iso", stream=("host",), begins=rb"[<\d]", entity_text=_NOBODY),
+    Format("klog", rb"[IWEF](?P<time>\d+ " + _TIME + rb") ", rb" *(?P<pid>\d+) (?P<component>[^\s\]]+)\] ", time="month day",
+           begins=rb"[IWEF]"),
+    Format("log4j", _TIMED, _LOG4J, time="iso", begins=rb"[\d\[]"),
+    Format("levelled", rb"(?P<level>[A-Z]+):? +(?:\[(?P<process>[^\]]*)\] +)?" + _TIMED, time="iso", begins=rb"[A-Z]"),
+    Format("timed", _TIMED, time="iso", begins=rb"[\d\[]"),
+    *(Format(name, *_RECORD, time="iso", stream=stream, entity_text=_NOBODY) for name, stream in (
+        ("docker", ()), ("cri", ()), ("journald", ("host",)), ("export", ("host",)), ("otlp", ("process",)),
+        ("ndjson", ()), ("logfmt", ()))),
     Format("plain", rb"(?:(?P<time>" + _RFC3339 + rb")\s+)?", time="iso"),
     Format("ids", rb""),  # event-id sequences, read by ids.py
 )}

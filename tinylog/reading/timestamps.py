@@ -1,13 +1,13 @@
 """The time of a line: text of a known layout to seconds since 1970.
 
-All times are taken as UTC unless the text names a zone. RFC 3164 and Proxifier write no year: the caller's, or else the
-current one, or the one before where the date would lie more than a day ahead.
+All times are taken as UTC unless the text names a zone. RFC 3164, klog and Proxifier write no year: the caller's, or else the
+latest one in which the date is a date and lies no more than a day ahead. clock.py carries the year on from line to line.
 """
 from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import cache, lru_cache
 
 _CLOCK = rb"([01]\d|2[0-3]):([0-5]\d):([0-6]\d(?:[.,]\d+)?)"  # 60 is a leap second
@@ -17,10 +17,12 @@ _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep
 LAYOUTS = {
     "epoch": rb"(\d{9,11})",  # 1117838570
     "compact": rb"(\d{6}) " + _CLOCK.replace(rb":(", rb"("),  # 081109 203530
-    "iso": rb"(\d{4}-\d\d-\d\d)[T ]" + _CLOCK + rb"(Z|[+-]\d\d(?::?\d\d)?)?",  # also RFC 3339
+    "iso": rb"(\d{4}[-/]\d\d[-/]\d\d)[T ]" + _CLOCK + rb"(Z|[+-]\d\d(?::?\d\d)?)?",  # also RFC 3339
     "rfc3164": rb"([A-Z][a-z]{2} +\d\d?) " + _CLOCK,  # Jun  9 06:06:20
     "asctime": rb"[A-Z][a-z]{2} ([A-Z][a-z]{2} +\d\d?) " + _CLOCK + rb" (\d{4})",  # Apache
     "dotted": rb"(\d\d\.\d\d) " + _CLOCK,  # 10.30 16:49:06
+    "month day": rb"(\d{4}) " + _CLOCK,  # 1122 06:00:00.123456, klog
+    "clf": rb"(\d\d/[A-Z][a-z]{2}/\d{4}):" + _CLOCK + rb" ([+-]\d{4})",  # 22/Nov/2026:06:00:00 +0100, access logs
 }
 
 
@@ -69,21 +71,36 @@ def _seconds(parts: tuple[bytes, ...], year: int | None) -> float:
 def _midnight(date: bytes, year: int | None) -> float:
     """Seconds since 1970 when a day of UTC began; NaN where there is no such day."""
     if date[:1].isalpha():
-        month, day = 1 + _MONTHS.index(date[:3]) if date[:3] in _MONTHS else 0, int(date[3:])
+        month, day = _month(date[:3]), int(date[3:])
     elif b"." in date:
         month, day = int(date[:2]), int(date[3:])
-    elif b"-" in date:
-        year, month, day = (int(part) for part in date.split(b"-"))
+    elif b"-" in date or date[4:5] == b"/":
+        year, month, day = int(date[:4]), int(date[5:7]), int(date[8:])
+    elif b"/" in date:
+        year, month, day = int(date[7:]), _month(date[3:6]), int(date[:2])
+    elif len(date) == 4:
+        month, day = int(date[:2]), int(date[2:])
     else:
         year, month, day = 2000 + int(date[:2]), int(date[2:4]), int(date[4:])
-    now = datetime.now(timezone.utc)
+    return _latest(month, day) if year is None else _of_day(year, month, day)
+
+
+def _month(name: bytes) -> int:
+    return 1 + _MONTHS.index(name) if name in _MONTHS else 0
+
+
+def _of_day(year: int, month: int, day: int) -> float:
     try:
-        midnight = datetime(now.year if year is None else year, month, day, tzinfo=timezone.utc)
-        if year is None and midnight > now + timedelta(days=1):
-            midnight = midnight.replace(year=now.year - 1)
+        return datetime(year, month, day, tzinfo=timezone.utc).timestamp()
     except ValueError:
         return math.nan
-    return midnight.timestamp()
+
+
+def _latest(month: int, day: int) -> float:
+    """The last such day that is no more than a day ahead; the 29th of February is eight years back at most."""
+    now = datetime.now(timezone.utc)
+    days = (_of_day(year, month, day) for year in range(now.year, now.year - 9, -1))
+    return next((midnight for midnight in days if midnight <= now.timestamp() + 86400), math.nan)
 
 
 def _ahead(zone: bytes) -> int:

@@ -104,11 +104,11 @@ def load(files: Sequence[str], *, labels: str | None = None, valid: Sequence[str
 
 def _recorded(file: str, form: Format | None, dropped: Counter[str]) -> tuple[Format, Callable[[], Iterable[Block]]]:
     """The format of a log, and what reads it from its beginning, as often as needed: a pipe is remembered."""
-    form, log = recognise(read([file], dropped), form)
+    form, log = recognise(read([file], dropped), form, dropped=dropped)
     if file == "-":
         blocks = list(log)
         return form, lambda: blocks
-    return form, lambda: read([file], Counter())
+    return form, lambda: recognise(read([file], Counter()), form)[1]
 
 
 def _windows(pipeline: Pipeline, sessions: Sequence[Session], known: dict[bytes, int] | None, n_known: int | None = None) -> Windows:
