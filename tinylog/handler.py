@@ -47,17 +47,19 @@ class Handler(logging.Handler):
     key: names the session (for example the request) or the stream of a record, None where it has none; without it, the model's own
     pattern is looked for in the line. timeout: seconds without a record after which a session is over and has its verdict, instead
     of the model's. Windows of lines have theirs when they are full; what is open has its when the handler is closed, which
-    `logging.shutdown` does at exit. Records are judged by 64, after a second, or at once from `flush_level` on; `flush()` does not wait.
+    `logging.shutdown` does at exit. Records are judged by 64, or with the next one after a second, or
+    at once from `flush_level` on; `flush()` does not wait.
 
-    Raises ModelFileError for a file that is no model, InputError where its detectors need what event ids alone have not. Logging itself
-    never raises: what goes wrong in a record or in `to` is `handleError`'s.
+    Raises ModelFileError for a file that is no model. Logging itself never raises: what goes wrong in a record or in `to` is
+    `handleError`'s.
 
     Threads: any number may log; one at a time is scored, alerts are told outside of the lock by the thread whose record gave
-    them. What `to` logs is not scored, nor is the logger of the alerts: there is no circle. asyncio: a record costs
-    some 25 microseconds and what its detector takes, all of a batch on its last one (milliseconds); where that is too long for the
-    loop, put a QueueHandler before it and this handler behind a QueueListener. QueueHandler.prepare makes a finished text of each record, whose template is
-    then mined as from a file; override it with `def prepare(self, record): return record` to keep the exact one (args that change
-    before they are read show their later state). A forked process goes on with a copy of its own.
+    them. What `to` logs is not scored, nor is the logger of the alerts: there is no circle. A forked process goes on with a copy.
+
+    asyncio: a record costs some 25 microseconds and what its detector takes, all of a batch on its last one (milliseconds). Where
+    that is too long for the loop, put a QueueHandler before it and this handler behind a QueueListener. QueueHandler.prepare makes a
+    finished text of each record, whose template is then mined as from a file; override it with
+    `def prepare(self, record): return record` to keep the exact one (args that change before they are read show their later state).
     """
 
     def __init__(self, model: Model | str | os.PathLike, to: Callable[[Alert], object] | logging.Logger | None = None, *,
