@@ -66,7 +66,10 @@ def test_the_event_id_of_a_line_is_what_learning_it_says(steps: list[tuple[str, 
         if number == 3:
             chunks.freeze(), single.freeze()
     assert single.templates == chunks.templates
-    assert single.counters == chunks.counters
+    of_lines = ["line_cache_hits", "line_cache_misses"]
+    assert sum(map(single.counters.get, of_lines, [0, 0])) == sum(map(chunks.counters.get, of_lines, [0, 0]))
+    if all(verb == "learn" for verb, _ in steps):  # a known line teaches nothing, so that what `match` found unknown stays known to be so
+        assert single.counters == chunks.counters
 
 
 def test_a_known_line_alone_is_counted_and_judged_as_a_hit() -> None:
