@@ -20,7 +20,8 @@ from tinylog.detectors.distillog import PUBLISHED_STUDENT, STUDENT, Config
 from tinylog.errors import InputError
 from tinylog.live.stepper import Stepper
 from tinylog.model import Model, bundled
-from tinylog.pipeline import FORMATS, read, recognise
+from tinylog.pipeline import read, recognise
+from tinylog.reading.formats import FORMATS
 from tinylog.records import Windows
 from tinylog.streaming.scorer import Scorer
 from tinylog.windowing import WindowSpec

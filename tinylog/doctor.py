@@ -25,7 +25,7 @@ from .reading.decode import EXCEPTION
 from .reading.front import Front
 from .reading.keys import Key, candidates
 from .records import FIRST_EVENT, UNKNOWN, Block
-from .streaming.alerts import plain, utc
+from .output.escape import plain, utc
 
 SAMPLE, SAMPLE_BYTES = 20_000, 2_000  # lines, the first ones, and bytes of each in which session keys are looked for
 SHOWN = 5  # examples of anything
