@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, log_and_model, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
 from .output import FORMATS, writer
 from .output.escape import plain
 from .streaming.scorer import Scorer
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--budget", metavar="N/SPAN", help="so many alerts on a normal log: 5/day, 1/hour, 5/10k (lines); instead of a threshold")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--every-line", action="store_true", help="line_no,session,score of every line as CSV, instead of alerts")
+    options.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help="processes that parse files ahead; the alerts are the same")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
@@ -49,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
     if args.every_line:
         return _every_line(model, pipeline, log, dropped)
+    if args.jobs > 1 and form.name != "ids":
+        from .streaming.ahead import ahead
+        log = ahead(log, pipeline, args.jobs)
     budget = _budget(args.budget, model, form) if args.budget else None
     scorer = Scorer(model, pipeline, args.threshold, budget)
     # A terminal that cannot show a character gets an escape in its place. What programs read is UTF-8 by definition.

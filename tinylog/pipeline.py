@@ -187,16 +187,18 @@ class Pipeline:
     def events(self, block: Block) -> Events:
         """The lines of a block as columns."""
         started = perf_counter()
-        event_ids = self.parser.learn(block.data)
         lines = block.data.split(b"\n")
         lines.pop()  # behind the last newline
         self.lines += len(lines)
-        by_key = self.key is not None
+        event_ids, keys = block.parsed or (None, None)
+        event_ids = self.parser.learn(block.data) if event_ids is None else self._learned(event_ids, lines)
+        if keys is None and self.key is not None:
+            keys = session_keys(lines, self.key)
         events = Events(
             event_ids=event_ids,
             line_no=block.numbers(len(lines)),
             lines=lines,
-            sessions=session_keys(lines, self.key) if by_key else self.form.streams(lines) if self.spec.stream else None,
+            sessions=self.form.streams(lines) if keys is None and self.spec.stream else keys,
             times=self.clock.times(lines),
             labels=self.form.labels(lines),
             file=block.file,
@@ -204,6 +206,14 @@ class Pipeline:
         )
         self.seconds["parse"] += perf_counter() - started
         return events
+
+    def _learned(self, event_ids: np.ndarray, lines: Sequence[bytes]) -> np.ndarray:
+        """With those of lines that match no known template."""
+        unknown = np.flatnonzero(event_ids == UNKNOWN)
+        if len(unknown):
+            event_ids = event_ids.copy()
+            event_ids[unknown] = self.parser.learn(b"".join([lines[i] + b"\n" for i in unknown.tolist()]))
+        return event_ids
 
     def _sessions(self, rows: IdRows) -> list[Session]:
         """Sequences are sessions that are over."""

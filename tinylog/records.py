@@ -26,6 +26,7 @@ class Block(NamedTuple):
     first_line_no: int  # counted from 1 in its file
     file: str | None  # None is standard input
     line_nos: np.ndarray | None = None  # (N,) int64 where they do not simply count on: records that were several lines, or half a line
+    parsed: tuple[np.ndarray, list[tuple[bytes, ...]] | None] | None = None  # event ids of known templates and session keys, see ahead.py
 
     def numbers(self, n: int) -> np.ndarray:
         """(n,) int64: the number of each of its n lines."""
