@@ -47,13 +47,17 @@ def given_format(args: argparse.Namespace) -> Format | None:
 def log_and_model(args: argparse.Namespace, dropped: Counter[str]) -> tuple[Format, Iterator[Block], Model]:
     """The log's format, the log, and the model for it, ready for this one log. TinylogError where they do not go together."""
     from .model import bundled, load
-    from .pipeline import read, recognise
-    form = given_format(args)
     model = load(args.model) if args.model else None
-    expected = model.log_format if model is not None and form is None else None
-    form, log = recognise(read(args.files, dropped), form, expected)
+    form, log = recognised(args, dropped, model and model.log_format)
     model = model or bundled(form)
     return form, log, model.reading(form, named=args.format is not None)
+
+
+def recognised(args: argparse.Namespace, dropped: Counter[str], expected: str | None = None) -> tuple[Format, Iterator[Block]]:
+    """The log's format, the `expected` one where it may be, and the log. TinylogError where there is none."""
+    from .pipeline import read, recognise
+    form = given_format(args)
+    return recognise(read(args.files, dropped), form, expected if form is None else None)
 
 
 def positive(text: str) -> int:

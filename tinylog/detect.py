@@ -5,16 +5,20 @@ With --output-format csv there is a row for every window, whether it alerts or n
 """
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, log_and_model, note, recognised, run, window  # isort: skip, it sets the thread variables before NumPy is imported
+from .model import bundled, bundled_names
 from .streaming.alerts import plain, to_json, to_text
 from .streaming.scorer import Scorer
 
 if TYPE_CHECKING:
+    from .model import Model
+    from .reading.formats import Format
     from .records import Block
 
 
@@ -27,11 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
+    options.add_argument("--fresh", action="store_true", help="learn from the log's own beginning, also where there is a bundled model")
+    options.add_argument("--warmup", type=window, metavar="N", help="how much to learn from: lines, or log time (3600s); default: 100000 lines "
+                         "or half of a shorter file, of a pipe 10000 lines or more while templates are new")
+    options.add_argument("--save", metavar="M", help="keep the model that was learned")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
-    form, log, model = log_and_model(args, dropped)
+    form, log, model, warm = _log_and_model(options, args, dropped)
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
     scorer = Scorer(model, pipeline, args.threshold)
+    scorer.skip(warm)
     if args.output_format == "csv":
         _predictions(scorer, log)
     else:
@@ -41,6 +50,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     note(_summary(scorer, dropped))
     return 3 if args.exit_code and scorer.counters["alerts"] else 0
+
+
+def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, dropped: Counter[str]
+                   ) -> tuple[Format, Iterator[Block], Model, list[Block]]:
+    """The log's format, the log, its model, and the lines that this one was learned from: none where there was one before."""
+    if args.model and (args.fresh or args.warmup or args.save):
+        options.error("--fresh, --warmup and --save learn a model, and -m names one that is there")
+    if args.model:
+        return *log_and_model(args, dropped), []
+    form, log = recognised(args, dropped)
+    if form.name in bundled_names() and not (args.fresh or args.warmup or args.save):
+        return form, log, bundled(form).reading(form), []
+    from .training import warmup  # much to import, and most runs have a model
+    warm, rest = warmup.first_part(log, form, args.warmup, warmup.may_go_on(args.files))
+    model = warmup.warmed_up(warm, form, args.session, args.window, args.session_timeout, dropped)
+    note(warmup.summary(model))
+    if args.save:
+        model.save(args.save)
+    return form, rest, model, warm
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
@@ -60,6 +88,8 @@ def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
             f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")
+    if counters["repeated"]:
+        lost["repeated or in bursts, not told"] = counters["repeated"]
     return text + "".join(f"; {n} {what.replace('_', ' ')}" for what, n in sorted(lost.items()) if n)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from . import __version__, detectors
 from .compression.int8 import packed, unpacked
+from .embedding.overlap import Overlap
 from .embedding.vectors import Vectors
 from .embedding.words import UNKNOWN_TEXT, bucket_ids
 from .errors import ConfigError, InputError, ModelFileError
@@ -31,6 +32,7 @@ from .records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, Alert, Template, Win
 from .windowing import WindowSpec
 
 FORMAT_VERSION = 1
+MODELS = Path(__file__).parent / "models"
 
 
 class Model:
@@ -73,18 +75,26 @@ class Model:
         return np.where(known, self._number[np.where(known, parsed, 0)], parsed).astype(np.int32)
 
     def rarity(self, parsed: np.ndarray) -> np.ndarray:
-        """(N,) float32: share of training windows that hold an event, 0 if none does, -1 if all that do are anomalous."""
+        """(N,) float32: share of training windows that hold an event, 0 if none does; -1 where one line of it is enough to judge by: all
+        windows that hold it are anomalous, or a detector judges never-seen templates by themselves.
+        """
         ids = self.numbered(parsed)
-        return np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], 0)
+        newcomer = -1 if "newcomer" in self.thresholds else 0
+        return np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], newcomer)
 
     @property
     def _rarity(self) -> np.ndarray:
         if ("rarity",) not in self._tables:
-            certain = getattr(self.detectors.get("rules"), "certain", np.zeros(0, np.intp))
             table = self.frequency.astype(np.float32)
-            table[certain] = -1
+            for name in ("rules", *self.thresholds):
+                table[getattr(self.detectors.get(name), "certain", np.zeros(0, np.intp))] = -1
             self._tables["rarity",] = table
         return self._tables["rarity",]
+
+    def unseen(self, parsed: np.ndarray) -> np.ndarray:
+        """(N,) bool: which of the parser's event ids no training window holds."""
+        ids = self.numbered(parsed)
+        return (ids >= self.n_events) | (self.frequency[np.minimum(ids, self.n_events - 1)] <= 0)
 
     def renumbered(self, windows: Windows) -> Windows:
         """Windows with the parser's event ids, as a pipeline of this model makes them, with the model's."""
@@ -169,10 +179,14 @@ class Model:
         return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity, needs)
 
     def nearest(self, event_id: int) -> tuple[str, float] | None:
-        """The template of training that is nearest in meaning, and the cosine of their vectors; None where no word is known."""
-        if self.vectors is None:
-            return None
+        """The template of training that is nearest in meaning, and the cosine of their vectors, or of their words where the model has
+        no vectors but judges templates by those; None where no word is known.
+        """
         known = [self.template(i).text for i in range(FIRST_EVENT, self.n_events)]
+        if self.vectors is None:
+            found = Overlap([text if i + FIRST_EVENT != event_id else "" for i, text in enumerate(known)]).nearest(self.template(event_id).text) \
+                if "newcomer" in self.detectors else None
+            return found and (known[found[0]], round(found[1], 3))
         if ("unit",) not in self._tables:
             self._tables["unit",] = _unit(self.vectors.vectors(known))
         cosines = self._tables["unit",] @ _unit(self.vectors.vectors([self.template(event_id).text]))[0]
@@ -295,11 +309,15 @@ def load(path: str | os.PathLike) -> Model:
     return Model.load(path)
 
 
+def bundled_names() -> list[str]:
+    """The formats of logs that a bundled model is for."""
+    return sorted(path.stem for path in MODELS.glob("*.tinylog"))
+
+
 def bundled(form: Format) -> Model:
     """The model that comes with tinylog for logs of a format. ConfigError, saying what to do, where there is none."""
-    folder = Path(__file__).parent / "models"
-    there = sorted(path.stem for path in folder.glob("*.tinylog"))
+    there = bundled_names()
     if form.name not in there:
         raise ConfigError(f"no bundled model for logs of format {form.name!r} (there are: {', '.join(there) or 'none'}); "
                           "train one with `python -m tinylog.train -o M LOG` and give it with -m M")
-    return Model.load(folder / f"{form.name}.tinylog")
+    return Model.load(MODELS / f"{form.name}.tinylog")

@@ -97,7 +97,7 @@ def _detail(model: Model, reason: Reason) -> dict[str, Any]:
 
 def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expected: tuple, detail: Mapping[str, Any]) -> str:
     text = {
-        "new_template": f"never seen in training: {template!r}",
+        "new_template": f"{'hardly ever' if detail.get('seen') else 'never'} seen in training: {template!r}",
         "event_set": "no normal session had this combination of events",
         "count_vector": "no normal session had each of these events this often",
         "bigram": "events followed one another as in no normal session",
@@ -114,7 +114,7 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "length": "an unusual number of lines",
         "unseen_event": f"training had no {template!r}",
     }.get(code, code)
-    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code != "value"]
+    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code not in ("value", "new_template")]
     if nearest is not None:
         facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:

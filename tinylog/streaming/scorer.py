@@ -18,6 +18,7 @@ from ..reading.blocks import blocks
 from ..reading.formats import Format
 from ..records import Alert, Block, Windows
 from ..windowing.sessions import Session
+from .causes import Causes
 from .explain import explained
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Scorer:
         self._told: set[int] = set()  # numbers of open sessions that have alerted
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
+        self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
 
     @classmethod
     def over_lines(cls, model: Model, lines: Iterable[bytes], form: Format | None = None) -> Iterator[Alert]:
@@ -46,16 +48,22 @@ class Scorer:
         model = model.reading(form)
         return cls(model, model.pipeline(form)).run(log)
 
+    def skip(self, log: Iterable[Block]) -> None:
+        """Takes lines that are not judged: what is open behind them goes on in those that are."""
+        for block in log:
+            self.pipeline.windower.add(self.pipeline.events(block))
+        self.pipeline.windower.certain()
+
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
         """Alerts, as soon as they are known."""
         for step in self.pipeline.run(log):
             yield from self._judge(step.certain, closed=False)
             yield from self._judge(step.closed, closed=True)
             if step.events is not None:
-                yield from self._drift(step.events.rarity == 0)
+                yield from self._drift(self.model.unseen(step.events.event_ids))
             elif self.pipeline.form.name == "ids":
                 parsed = np.fromiter(chain.from_iterable(session.events for session in step.closed), np.int32)
-                yield from self._drift(self.model.rarity(parsed) == 0)
+                yield from self._drift(self.model.unseen(parsed))
         yield from self._drift(np.zeros(0, bool), least=DRIFT_LEAST)
 
     def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float]]:
@@ -81,12 +89,20 @@ class Scorer:
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
+                alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
+                if self.causes is not None and not self.causes.admits(alert, self._stream(session)):
+                    self.counters["repeated"] += closed
+                    continue
                 self.counters["alerts"] += 1
-                yield explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
+                yield alert
             if not closed:
                 self._told.add(session.order)
         if closed:
             self._told.difference_update(session.order for session in sessions)
+
+    def _stream(self, session: Session) -> str:
+        """In which stream incidents follow one another: a host's, or the log's."""
+        return "" if self.pipeline.spec.kind == "session" else session.key.decode("utf-8", "backslashreplace")
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:
         """One alert for the whole log when too much of it is new."""

@@ -6,6 +6,7 @@ more than once stays what it was; the kinds that occur once are judged by twins 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,26 @@ import numpy as np
 from ..records import Windows
 
 FOLDS = 3  # twins; each is fitted without a stretch of the windows that occur once
+BULK, CONTAMINATED = 0.1, 0.02  # share of windows above where a tail is read off, and of those that may be anomalous
 
 
 def of_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, rate: float) -> float:
     """The lowest score that at most `rate` of the windows are above, by weight. fit(windows) -> a detector like `detector`."""
+    return quantile(*held_back(detector, fit, windows), rate)
+
+
+def of_nearly_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, rate: float) -> float:
+    """The same where some of the windows are anomalous: the tail beyond CONTAMINATED of them is not looked at but continued, as an
+    exponential one, from what lies before it.
+    """
+    scores, weights = held_back(detector, fit, windows)
+    start, end = (quantile(scores, weights, share) for share in (BULK, CONTAMINATED))
+    slope = (end - start) / log(BULK / CONTAMINATED)
+    return end + slope * max(log(CONTAMINATED / rate), 0.0)
+
+
+def held_back(detector: Any, fit: Callable[[Windows], Any], windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """(B,) the score of each window as if it had been logged once less, and its weight."""
     weights = np.ones(len(windows)) if windows.weights is None else windows.weights.astype(np.float64)
     once = np.flatnonzero(weights <= 1)
     scores = np.empty(len(windows), np.float32)
@@ -29,7 +46,7 @@ def of_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, r
         scores[fold] = fit(windows.take(kept)).score(windows.take(fold)) if kept.any() else detector.score(windows.take(fold))
     if not folds:
         scores[once] = detector.score(windows.take(once))
-    return quantile(scores, weights, rate)
+    return scores, weights
 
 
 def quantile(scores: np.ndarray, weights: np.ndarray, rate: float) -> float:

@@ -1,0 +1,230 @@
+"""No model given: a stream's own normal, learned from its beginning, as the model that judges the rest of it.
+
+    blocks --first_part--> warm-up | rest                        so many lines, or seconds of log time
+    warm-up --Parser, Pipeline--> windows --build--> model       no label, no configuration, NumPy alone
+
+How much is enough: of a file 100,000 lines, or half where it has fewer; what is learned longer is not judged. A pipe has no
+end to wait for, and a device may write a line a minute: there it is 10,000 lines or, while new templates keep coming, twice as many,
+and twice again. Only the lines count, never when they arrive: the same log gives the same model.
+
+The warm-up is not free of anomalies. What a single window had counts as never seen (backoff, newcomer), and thresholds are continued
+from windows that are surely normal (thresholds.of_nearly_normals).
+"""
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import detectors
+from ..errors import ConfigError, InputError
+from ..model import Model
+from ..parsing import Parser
+from ..pipeline import Pipeline, spec_for
+from ..reading.formats import Format
+from ..records import Block, Windows
+from ..windowing import WindowSpec
+from ..windowing.sessions import Session
+from .build import Options, build, needs_of
+from .dataset import Dataset
+
+MOST_LINES, MOST_BYTES = 100_000, 64 << 20  # of a warm-up, which is held in memory
+FIRST_LINES = 10_000  # of a pipe
+STEP = 1000  # lines: the growth of the templates is counted in such steps
+STEADY = 1.0  # new templates a step, in the last half of the lines, with which there is little left to learn
+FALSE_ALARMS = 2e-4  # wanted share of windows that alert, for each detector
+UNLIKE = 0.5, 1.0  # novelty above which a template is worth an alert, at least and at most
+OPEN = 0.02  # share of the lines, the last ones: a session that has one of them may go on
+
+Stop = Callable[[Block], "int | None"]  # how many of all lines are the warm-up, once that is known
+
+
+class Part(NamedTuple):
+    """A log in two."""
+
+    warm: list[Block]
+    rest: Iterator[Block]
+
+
+def first_part(log: Iterator[Block], form: Format, wanted: int | float | None = None, live: bool = False) -> Part:
+    """The warm-up is `wanted` lines (int), or seconds of log time (float), else as many as are enough; live: the log may have no end.
+
+    ConfigError for seconds where the format has no times; InputError where nothing is left to judge.
+    """
+    if isinstance(wanted, float) and form.time is None:
+        raise ConfigError(f"a warm-up of {wanted:g} seconds needs lines with a time, and a log of {form.name} has none; give a number of lines")
+    stop = _by_time(form, wanted) if isinstance(wanted, float) else _by_growth(form) if live and wanted is None else _by_lines(wanted or MOST_LINES)
+    warm, size = [], 0
+    for block in log:
+        warm.append(block)
+        size += len(block.data)
+        enough = stop(block) or (_lines(warm) if size > MOST_BYTES else None)
+        if enough:
+            return _parted(warm, enough, log)
+    enough = _lines(warm) // 2
+    if not enough or wanted is not None:
+        raise InputError(f"the log ended with its {_lines(warm)} lines, within the warm-up: there is nothing left to judge; a smaller --warmup helps")
+    return _parted(warm, enough, log)
+
+
+def may_go_on(files: Sequence[str]) -> bool:
+    """Whether a log may be still being written: standard input that is no file."""
+    try:
+        return "-" in files and not stat.S_ISREG(os.fstat(0).st_mode)
+    except OSError:
+        return True
+
+
+def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, window: int | float | None = None,
+              timeout: float | None = None, dropped: Counter[str] | None = None) -> Model:
+    """A model of these lines, which are nearly all normal. InputError where there is nothing in them."""
+    growth = Growth(Parser(form.content_of))
+    for block in warm:
+        growth.take(block)
+    growth.finish()
+    parser = growth.parser
+    parser.consolidate()
+    spec = spec_for(form, session=session, window=window, timeout=timeout)
+    sessions, pipeline = _cut(warm, form, parser, spec)
+    if not sessions and spec.kind == "session":  # no line has the key that such logs have
+        sessions, pipeline = _cut(warm, form, parser, replace(spec_for(form, window=spec.size), timeout=spec.timeout))
+    windows = pipeline.windows(sessions)
+    parser.freeze()
+    data = Dataset(form, parser, pipeline.spec, windows, None, None, pipeline.lines, dropped or Counter())
+    names = ("backoff", "newcomer", *(["rules"] if pipeline.spec.kind == "session" else []))
+    model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True))
+    model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], *UNLIKE))
+    model.card["warm_up"] = {"lines": pipeline.lines, "seconds": _span(warm, form), "windows": len(windows),
+                             "templates": len(parser.templates) - 2, "growth": growth.last}
+    return model
+
+
+def summary(model: Model) -> str:
+    """What was learned and how sure that is, for people."""
+    card, kind = model.card["warm_up"], "sessions" if model.spec.kind == "session" else "windows"
+    span = "" if card["seconds"] is None else f" ({_duration(card['seconds'])})"
+    still = f"still learning: {card['growth']} new templates in the last {STEP} lines" if card["growth"] else f"no new template in the last {STEP} lines"
+    return (f"tinylog: learned from the first {card['lines']} lines{span}: {card['templates']} templates, {card['windows']} {kind}, "
+            f"{', '.join(f'{name} above {threshold:.3f}' for name, threshold in model.thresholds.items())}; {still}")
+
+
+class Growth:
+    """A parser that learns blocks, and how many templates it had after every STEP lines, however the blocks are cut."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.parser = parser
+        self.counts = [0]
+        self._pending: list[bytes] = []
+
+    @property
+    def last(self) -> int:
+        """New templates in the last STEP lines, or in fewer where there are no more."""
+        return self.counts[-1] - self.counts[-2] if len(self.counts) > 1 else self.counts[-1]
+
+    def take(self, block: Block) -> None:
+        """Learns the lines; those that are no whole step wait."""
+        self._pending += block.data.split(b"\n")[:-1]
+        while len(self._pending) >= STEP:
+            self._learn(self._pending[:STEP])
+            del self._pending[:STEP]
+
+    def finish(self) -> None:
+        """Learns what waits."""
+        if self._pending:
+            self._learn(self._pending)
+            self._pending = []
+
+    def _learn(self, lines: list[bytes]) -> None:
+        self.parser.learn(b"\n".join(lines) + b"\n")
+        self.counts.append(len(self.parser.templates))
+
+
+def _by_lines(wanted: int) -> Stop:
+    seen = 0
+
+    def stop(block: Block) -> int | None:
+        nonlocal seen
+        seen += block.data.count(b"\n")
+        return wanted if seen > wanted else None
+    return stop
+
+
+def _by_time(form: Format, seconds: float) -> Stop:
+    seen, start = 0, np.nan
+
+    def stop(block: Block) -> int | None:
+        nonlocal seen, start
+        times = form.times(block.data.split(b"\n")[:-1])
+        if np.isnan(start) and not np.isnan(times).all():
+            start = times[~np.isnan(times)][0]
+        later = np.flatnonzero(times > start + seconds)
+        seen += len(times)
+        return seen - len(times) + int(later[0]) if len(later) else MOST_LINES if seen > MOST_LINES else None
+    return stop
+
+
+def _by_growth(form: Format) -> Stop:
+    growth, steps = Growth(Parser(form.content_of)), FIRST_LINES // STEP
+
+    def stop(block: Block) -> int | None:
+        nonlocal steps
+        growth.take(block)
+        while len(growth.counts) > steps:
+            new = growth.counts[steps] - growth.counts[steps // 2]
+            if new <= STEADY * (steps - steps // 2) or steps * STEP >= MOST_LINES:
+                return steps * STEP
+            steps = min(2 * steps, MOST_LINES // STEP)
+        return None
+    return stop
+
+
+def _parted(blocks: list[Block], lines: int, rest: Iterator[Block]) -> Part:
+    """The first `lines` lines of the blocks, and what comes behind them."""
+    warm, left = [], lines
+    for i, block in enumerate(blocks):
+        n = block.data.count(b"\n")
+        if n > left:
+            parts = block.data.split(b"\n", left)
+            begun = [block._replace(data=b"\n".join(parts[:left]) + b"\n")] if left else []
+            behind = Block(parts[left], block.first_line_no + left, block.file)
+            return Part(warm + begun, chain([behind], blocks[i + 1:], rest))
+        warm.append(block)
+        left -= n
+    return Part(warm, rest)
+
+
+def _cut(warm: Sequence[Block], form: Format, parser: Parser, spec: WindowSpec) -> tuple[list[Session], Pipeline]:
+    """The sessions of the warm-up that are over as far as one can tell, or its windows, and the pipeline that made them."""
+    pipeline = Pipeline(form, parser, spec)
+    sessions = [session for step in pipeline.run(warm) for session in step.closed]
+    if spec.kind != "session":
+        return sessions, pipeline
+    behind = (1 - OPEN) * pipeline.lines
+    over = [session for session in sessions if session.line_nos[-1] <= behind]
+    return over or sessions, pipeline
+
+
+def _span(warm: Sequence[Block], form: Format) -> float | None:
+    """Seconds of log time, None where the lines have none."""
+    if form.time is None:
+        return None
+    ends = [form.times(lines) for lines in (warm[0].data.split(b"\n")[:-1], warm[-1].data.split(b"\n")[:-1])]
+    known = [times[~np.isnan(times)] for times in ends]
+    return float(known[1][-1] - known[0][0]) if all(map(len, known)) else None
+
+
+def _duration(seconds: float) -> str:
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if abs(seconds) >= 2 * unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _lines(blocks: Sequence[Block]) -> int:
+    return sum(block.data.count(b"\n") for block in blocks)
