@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
     options.add_argument("--fresh", action="store_true", help="learn from the log's own beginning, also where there is a bundled model")
-    options.add_argument("--warmup", type=window, metavar="N", help="how much to learn from: lines, or log time (3600s); default: 100000 lines "
-                         "or half of a shorter file, of a pipe 10000 lines or more while templates are new")
+    options.add_argument("--warmup", type=window, metavar="N", help="how much to learn from: lines, or log time (3600s); default: 10000 lines, "
+                         "up to 100000 while new templates keep coming, half of a shorter log")
     options.add_argument("--save", metavar="M", help="keep the model that was learned")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
@@ -63,7 +63,7 @@ def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, d
     if form.name in bundled_names() and not (args.fresh or args.warmup or args.save):
         return form, log, bundled(form).reading(form), []
     from .training import warmup  # much to import, and most runs have a model
-    warm, rest = warmup.first_part(log, form, args.warmup, warmup.may_go_on(args.files))
+    warm, rest = warmup.first_part(log, form, args.warmup)
     model = warmup.warmed_up(warm, form, args.session, args.window, args.session_timeout, dropped)
     note(warmup.summary(model))
     if args.save:
@@ -88,8 +88,8 @@ def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
             f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")
-    if counters["repeated"]:
-        lost["repeated or in bursts, not told"] = counters["repeated"]
+    for verdict, what in (("repeated", "repeated"), ("burst", "in bursts"), ("common", "common by now")):
+        lost[f"{what}, not told"] = counters[verdict]
     return text + "".join(f"; {n} {what.replace('_', ' ')}" for what, n in sorted(lost.items()) if n)
 
 

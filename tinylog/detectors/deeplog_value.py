@@ -111,6 +111,23 @@ class Detector:
             self._widen_bounds(self.score(windows.take(slice(config.held_out - 1, None, config.held_out))))
         return losses
 
+    def keep_steady(self, windows: Windows, share: float) -> None:
+        """Judges no longer what deviates in more than this share of a column's entries in normal windows of a later time: it drifts."""
+        p, entries = self.params, self._entries(windows)
+        deviations, own = self._deviations(entries)[0], self._figures()[1]
+        column = np.arange(COLUMNS)
+        numbers = np.where(own[entries.kind] | (column > 0), entries.kind[:, None], ANY) * COLUMNS + column
+        for name, columns in (("judged", numbers), ("known", entries.event[:, None] * COLUMNS + column)):
+            n = np.bincount(columns[deviations > 0], minlength=1)
+            beyond = np.bincount(columns[deviations > 1], minlength=len(n))
+            kept = ~np.isin(p[f"{name}.column"], np.flatnonzero(beyond > share * n))
+            p |= {key: array[..., kept] for key, array in p.items() if key.startswith(name)}
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is anything left that it judges."""
+        return bool(len(self.params["judged.column"]) or len(self.params["known.column"]))
+
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float32: the largest deviation of each window, 0 where there is nothing to judge."""
         score = np.zeros(len(windows), np.float32)

@@ -1,11 +1,11 @@
 """Templates that training never saw, by what they say: the less they resemble what is known, the more they are worth an alert.
 
     novelty of a template = 1 - cosine with the likest known one, by words (embedding/overlap.py)
-                          + ALARMING where a word of it says that something went wrong, and no known template is so like it
-    score of a window     = the largest novelty among its events that training never saw
+                          + ALARMING where a word of it says that something went wrong, and no known template is just like it
+    score of a window     = NATS * the largest novelty among its events that training never saw
 
-"Never" is in at most `rare` of the training windows: an anomaly among these is not known by having been there once, and is
-compared with all others. A template without words says nothing either way. Unlike unseen_event, which counts events, this one
+"Never" is in at most a share `rare` of the training windows, of what says that something went wrong four times as many: an anomaly
+among these is not known by having been there, and is compared with all others. A template without words says nothing either way. Unlike unseen_event, which counts events, this one
 can be quiet on a log that brings new variants of old lines every day (BGL: most of its new templates are normal).
 """
 from __future__ import annotations
@@ -18,23 +18,22 @@ from typing import Any
 import numpy as np
 
 from ..embedding.overlap import Overlap
-from ..embedding.words import words
+from ..embedding.words import alarming, words
 from ..records import FIRST_EVENT, PAD, Reason, Windows
 from . import Sizes
 from .unseen_event import event_shares
 
 NEEDS = ("templates",)
+NATS = 20.0  # of surprise that a template like nothing known is: p = 2e-9, much as deeplog_key has it
 ALARMING = 0.5
+OFTENER = 4  # times as many windows of training may have had an alarming template
 SAME = 0.9  # cosine from which a template is a known one in other words
 NO_WORDS = 0.3  # novelty of a template without words
-ALARM = ("abort", "alert", "cannot", "corrupt", "crash", "critical", "denied", "dead", "emerg", "error", "except", "exhaust", "fail", "fatal",
-         "fault", "illegal", "interrupt", "invalid", "kill", "lost", "oom", "panic", "refus", "reject", "segfault", "severe", "timeout", "timed",
-         "unable", "unauthori", "uncorrect", "unreach", "violat")  # how words begin that say so
 
 
 @dataclass(frozen=True)
 class Config:
-    rare: float = 1.0  # training windows that an event may be in and still count as never seen
+    rare: float = 0.005  # share of the training windows that an event may be in and still count as never seen; one window always
 
 
 TINY = Config()
@@ -50,22 +49,24 @@ class Detector:
     @classmethod
     def create(cls, config: Config, sizes: Sizes, rng: np.random.Generator | None = None) -> Detector:
         """One that has seen nothing."""
-        return cls(config, {"windows": np.zeros(sizes.n_events, np.float32)})
+        return cls(config, {"windows": np.zeros(sizes.n_events, np.float32), "bound": np.ones(sizes.n_events, np.float32)})
 
     def fit(self, windows: Windows, minimise: Callable | None = None, fitted: Mapping[str, Any] | None = None,
             rng: np.random.Generator | None = None) -> list[float]:
         """Counts the windows that have each event."""
         total = len(windows) if windows.weights is None else float(windows.weights.sum())
         self.params["windows"] = event_shares(windows, len(self.params["windows"])) * np.float32(total)
+        factor = np.array([OFTENER if alarming(str(text)) else 1 for text in windows.tables["templates"][:len(self.params["windows"])]])
+        self.params["bound"] = np.maximum(1, self.config.rare * total * factor).astype(np.float32)
         return []
 
     def score(self, windows: Windows) -> np.ndarray:
-        """(B,) float32: novelties."""
+        """(B,) float32: nats."""
         new = self._new(windows.events)
         table = np.zeros(int(windows.events.max(initial=0)) + 1, np.float32)
         for event in np.unique(windows.events[new]).tolist():
             table[event] = self.novelty(windows.tables["templates"], event)
-        return np.where(new, table[windows.events], 0).max(1, initial=0).astype(np.float32)
+        return (NATS * np.where(new, table[windows.events], 0).max(1, initial=0)).astype(np.float32)
 
     def novelty(self, templates: np.ndarray, event: int) -> float:
         """Of one event, by the texts of all."""
@@ -75,7 +76,7 @@ class Detector:
             return NO_WORDS
         found = _known(tuple(templates[self._familiar()])).nearest(text)
         alike = 0.0 if found is None else found[1]
-        return 1 - alike + ALARMING * (alike < SAME and any(word.startswith(ALARM) for word in said))
+        return 1 - alike + ALARMING * (alike < SAME and alarming(text))
 
     def explain(self, windows: Windows, i: int) -> Reason:
         """The newest of the events. detail "seen": in how many windows of training it was."""
@@ -97,11 +98,12 @@ class Detector:
     def _new(self, events: np.ndarray) -> np.ndarray:
         """Which events are as good as never seen: bool of the same shape."""
         counted = self.params["windows"]
-        return (events >= FIRST_EVENT) & ((events >= len(counted)) | (counted[np.minimum(events, len(counted) - 1)] <= self.config.rare))
+        rare = counted <= self.params["bound"]
+        return (events >= FIRST_EVENT) & ((events >= len(counted)) | rare[np.minimum(events, len(counted) - 1)])
 
     def _familiar(self) -> np.ndarray:
         """Event ids that are known well."""
-        known = self.params["windows"] > self.config.rare
+        known = self.params["windows"] > self.params["bound"]
         known[:FIRST_EVENT] = False
         return np.flatnonzero(known)
 

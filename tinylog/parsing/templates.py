@@ -7,12 +7,15 @@ length.
 """
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .canonical import canonical, origins
 from .masks import WILDCARD
 
 Pieces = list[bytes]
 
 
+@lru_cache(maxsize=4096)
 def pieces(text: bytes) -> Pieces:
     """The literals around each <*>, canonical and with single spaces: n wildcards give n + 1 pieces, some of them
     empty."""

@@ -2,7 +2,9 @@
 
 A log that nobody watches every minute must not say the same twice. The cause of an alert is what its reason is about: a never-seen
 template, an event where it was not expected, one parameter of one template. Alerts that follow one another within BURST seconds of log
-time in the same stream are one incident: after the first, only one with a higher score is told.
+time in the same stream are one incident: after the first, only one with a higher score is told. A never-seen template that is like one
+that was told is the same cause. What comes in more than COMMON of the windows is no anomaly any more but how this log is now, unless
+it says that something went wrong.
 """
 from __future__ import annotations
 
@@ -10,48 +12,70 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from ..embedding.overlap import Overlap
+from ..embedding.words import alarming
 from ..records import Alert
 
 MOST = 10_000  # causes remembered; the one that was not seen for longest is forgotten
-BURST = 300.0  # seconds
+BURST = 900.0  # seconds
+COMMON, OFTEN = 0.05, 10  # share of the windows since a cause was first told, and how often it must have come
+ALIKE = 0.5  # cosine of two templates that are one cause
 
 
 class Causes:
     """What was told so far."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, int] = OrderedDict()  # cause -> how often it came
+        self._told: OrderedDict[str, tuple[int, int]] = OrderedDict()  # cause -> how often it came, since which window
+        self._new: dict[str, str] = {}  # never-seen template that was told -> its cause
+        self._overlap = Overlap(())
         self._bursts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # stream -> when its incident was told, and the highest score of it
 
-    def admits(self, alert: Alert, stream: str = "") -> bool:
-        """Whether this alert is to be told: the first of its cause, and the first or the worst of its incident. Remembers it if so."""
-        cause = cause_of(alert)
+    def judge(self, alert: Alert, window: int, stream: str = "") -> str:
+        """What is to be done with the alert of the window of this number: "told", or why it is not: "repeated", "burst", "common"."""
+        cause = self._cause(alert)
         if cause in self._told:
-            self._told[cause] += 1
+            n, since = self._told[cause]
+            self._told[cause] = n + 1, since
             self._told.move_to_end(cause)
-            return False
+            common = n >= OFTEN and n > COMMON * (window - since) and not alarming(alert.template or "")
+            return "common" if common else "repeated"
         began, worst = self._bursts.get(stream, (float("-inf"), float("-inf")))
         if alert.time is not None and 0 <= alert.time - began <= BURST:
             if alert.score <= worst:
-                return False
+                return "burst"
         elif alert.time is not None:
             began = alert.time
         self._bursts[stream] = began, alert.score
-        self._told[cause] = 1
+        self._told[cause] = 1, window
+        if alert.reason == "new_template" and alert.template:
+            self._new[alert.template] = cause
+            self._overlap = Overlap(list(self._new))
         for memory in (self._told, self._bursts):
             while len(memory) > MOST:
                 memory.popitem(last=False)
-        return True
+        return "told"
+
+    def _cause(self, alert: Alert) -> str:
+        """The cause of an alert; of a never-seen template, that of the template like it that was told."""
+        cause = cause_of(alert)
+        if alert.reason != "new_template" or cause in self._told or not alert.template:
+            return cause
+        found = self._overlap.nearest(alert.template)
+        return list(self._new.values())[found[0]] if found is not None and found[1] >= ALIKE else cause
 
     def to_json(self) -> dict[str, Any]:
         """All that it remembers, as JSON values."""
-        return {"told": list(self._told.items()), "bursts": [[stream, *burst] for stream, burst in self._bursts.items()]}
+        return {"told": [[cause, *times] for cause, times in self._told.items()], "new": self._new,
+                "bursts": [[stream, *burst] for stream, burst in self._bursts.items()]}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Causes:
         """What `to_json` described."""
         causes = cls()
-        causes._told.update((cause, n) for cause, n in state["told"])
+        causes._told.update((cause, (n, since)) for cause, n, since in state["told"])
+        causes._new.update(state["new"])
+        causes._overlap = Overlap(list(causes._new))
         causes._bursts.update((stream, (began, worst)) for stream, began, worst in state["bursts"])
         return causes
 

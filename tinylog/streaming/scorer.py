@@ -84,14 +84,16 @@ class Scorer:
         if not sessions:
             return
         windows, scores, names = self._scored(sessions)
+        before = self.counters["sessions"]
         self.counters["sessions"] += closed * len(sessions)
         for i in np.flatnonzero(scores > self.threshold).tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
                 alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
-                if self.causes is not None and not self.causes.admits(alert, self._stream(session)):
-                    self.counters["repeated"] += closed
+                verdict = "told" if self.causes is None else self.causes.judge(alert, before + i, self._stream(session))
+                if verdict != "told":
+                    self.counters[verdict] += closed
                     continue
                 self.counters["alerts"] += 1
                 yield alert

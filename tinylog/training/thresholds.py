@@ -14,7 +14,7 @@ import numpy as np
 from ..records import Windows
 
 FOLDS = 3  # twins; each is fitted without a stretch of the windows that occur once
-BULK, CONTAMINATED = 0.1, 0.02  # share of windows above where a tail is read off, and of those that may be anomalous
+CONTAMINATED = 0.05  # share of windows that may be anomalous although they are taken for normal
 
 
 def of_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, rate: float) -> float:
@@ -23,13 +23,11 @@ def of_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, r
 
 
 def of_nearly_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, rate: float) -> float:
-    """The same where some of the windows are anomalous: the tail beyond CONTAMINATED of them is not looked at but continued, as an
-    exponential one, from what lies before it.
+    """The same, of surprises in nats, where up to CONTAMINATED of the windows are anomalous: what lies beyond that quantile is not looked
+    at. A surprise of s nats has a chance of exp(-s), so the tail goes on from there with one nat an e-fold, but not beyond the largest.
     """
     scores, weights = held_back(detector, fit, windows)
-    start, end = (quantile(scores, weights, share) for share in (BULK, CONTAMINATED))
-    slope = (end - start) / log(BULK / CONTAMINATED)
-    return end + slope * max(log(CONTAMINATED / rate), 0.0)
+    return min(quantile(scores, weights, CONTAMINATED) + max(log(CONTAMINATED / rate), 0.0), float(scores.max()))
 
 
 def held_back(detector: Any, fit: Callable[[Windows], Any], windows: Windows) -> tuple[np.ndarray, np.ndarray]:

@@ -3,26 +3,25 @@
     blocks --first_part--> warm-up | rest                        so many lines, or seconds of log time
     warm-up --Parser, Pipeline--> windows --build--> model       no label, no configuration, NumPy alone
 
-How much is enough: of a file 100,000 lines, or half where it has fewer; what is learned longer is not judged. A pipe has no
-end to wait for, and a device may write a line a minute: there it is 10,000 lines or, while new templates keep coming, twice as many,
-and twice again. Only the lines count, never when they arrive: the same log gives the same model.
+How much is enough: 10,000 lines or, while new templates keep coming, twice as many, and twice again, up to 100,000; half of a log
+that ends before. Waiting longer judges less and lets more anomalies into what is taken for normal, and a device may write a line a
+minute. Only the lines count, never when they arrive: a file and a pipe, live or not, give the same model.
 
 The warm-up is not free of anomalies. What a single window had counts as never seen (backoff, newcomer), and thresholds are continued
 from windows that are surely normal (thresholds.of_nearly_normals).
 """
 from __future__ import annotations
 
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import detectors
+from ..detectors import Sizes, backoff, deeplog_value, newcomer
 from ..errors import ConfigError, InputError
 from ..model import Model
 from ..parsing import Parser
@@ -31,15 +30,20 @@ from ..reading.formats import Format
 from ..records import Block, Windows
 from ..windowing import WindowSpec
 from ..windowing.sessions import Session
-from .build import Options, build, needs_of
+from .build import Options, build
 from .dataset import Dataset
+from .minimise import cosine, minimise
 
 MOST_LINES, MOST_BYTES = 100_000, 64 << 20  # of a warm-up, which is held in memory
-FIRST_LINES = 10_000  # of a pipe
+FIRST_LINES = 10_000  # with which it may be enough
 STEP = 1000  # lines: the growth of the templates is counted in such steps
 STEADY = 1.0  # new templates a step, in the last half of the lines, with which there is little left to learn
 FALSE_ALARMS = 2e-4  # wanted share of windows that alert, for each detector
-UNLIKE = 0.5, 1.0  # novelty above which a template is worth an alert, at least and at most
+UNLIKE = 0.5 * newcomer.NATS, 1.0 * newcomer.NATS  # novelty above which a template is worth an alert, at least and at most
+CONFIGS = {"backoff": backoff.Config(order=1)}  # longer histories of what runs side by side are never seen twice
+VALUE_LINES = 20_000  # that the value model learns from
+EARLY, UNSTEADY = 0.67, 0.001  # share of its windows that it learns from first; of a column's later entries that may be beyond its bounds
+FAR, NEVER = 1.5, 1e9  # times a bound, from which a value is worth an alert; a bound that nothing reaches
 OPEN = 0.02  # share of the lines, the last ones: a session that has one of them may go on
 
 Stop = Callable[[Block], "int | None"]  # how many of all lines are the warm-up, once that is known
@@ -52,14 +56,14 @@ class Part(NamedTuple):
     rest: Iterator[Block]
 
 
-def first_part(log: Iterator[Block], form: Format, wanted: int | float | None = None, live: bool = False) -> Part:
-    """The warm-up is `wanted` lines (int), or seconds of log time (float), else as many as are enough; live: the log may have no end.
+def first_part(log: Iterator[Block], form: Format, wanted: int | float | None = None) -> Part:
+    """The warm-up is `wanted` lines (int), or seconds of log time (float), else as many as are enough.
 
     ConfigError for seconds where the format has no times; InputError where nothing is left to judge.
     """
     if isinstance(wanted, float) and form.time is None:
         raise ConfigError(f"a warm-up of {wanted:g} seconds needs lines with a time, and a log of {form.name} has none; give a number of lines")
-    stop = _by_time(form, wanted) if isinstance(wanted, float) else _by_growth(form) if live and wanted is None else _by_lines(wanted or MOST_LINES)
+    stop = _by_growth(form) if wanted is None else _by_time(form, wanted) if isinstance(wanted, float) else _by_lines(wanted)
     warm, size = [], 0
     for block in log:
         warm.append(block)
@@ -69,16 +73,8 @@ def first_part(log: Iterator[Block], form: Format, wanted: int | float | None = 
             return _parted(warm, enough, log)
     enough = _lines(warm) // 2
     if not enough or wanted is not None:
-        raise InputError(f"the log ended with its {_lines(warm)} lines, within the warm-up: there is nothing left to judge; a smaller --warmup helps")
+        raise InputError(f"the log ended with its {_lines(warm)} lines, within the warm-up: nothing is left to judge; a smaller --warmup helps")
     return _parted(warm, enough, log)
-
-
-def may_go_on(files: Sequence[str]) -> bool:
-    """Whether a log may be still being written: standard input that is no file."""
-    try:
-        return "-" in files and not stat.S_ISREG(os.fstat(0).st_mode)
-    except OSError:
-        return True
 
 
 def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, window: int | float | None = None,
@@ -94,12 +90,13 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     sessions, pipeline = _cut(warm, form, parser, spec)
     if not sessions and spec.kind == "session":  # no line has the key that such logs have
         sessions, pipeline = _cut(warm, form, parser, replace(spec_for(form, window=spec.size), timeout=spec.timeout))
-    windows = pipeline.windows(sessions)
+    windows, valued = Pipeline(form, parser, pipeline.spec).windows(sessions), _valued(pipeline, sessions)
     parser.freeze()
     data = Dataset(form, parser, pipeline.spec, windows, None, None, pipeline.lines, dropped or Counter())
-    names = ("backoff", "newcomer", *(["rules"] if pipeline.spec.kind == "session" else []))
-    model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True))
+    names = "backoff", "newcomer"
+    model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True, configs=CONFIGS))
     model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], *UNLIKE))
+    _judge_values(model, valued)
     model.card["warm_up"] = {"lines": pipeline.lines, "seconds": _span(warm, form), "windows": len(windows),
                              "templates": len(parser.templates) - 2, "growth": growth.last}
     return model
@@ -199,9 +196,28 @@ def _parted(blocks: list[Block], lines: int, rest: Iterator[Block]) -> Part:
     return Part(warm, rest)
 
 
+def _valued(pipeline: Pipeline, sessions: Sequence[Session]) -> Windows:
+    """Some of the sessions, in order, with what the value model reads: that takes longer than all else."""
+    lines = sum(len(session.events) for session in sessions)
+    return pipeline.windows(sessions[::-(-lines // VALUE_LINES) or 1])
+
+
+def _judge_values(model: Model, windows: Windows) -> None:
+    """Adds the value model to a model, where anything is steady enough to be judged: what the first windows say, the later ones confirm."""
+    config = deeplog_value.Config(interval=1 - FALSE_ALARMS, least=200, kinds=5, epochs=2, most=VALUE_LINES)
+    windows, rng = model.renumbered(windows), np.random.default_rng(0)
+    detector = deeplog_value.Detector.create(config, Sizes(model.n_events), rng)
+    early = round(EARLY * len(windows))
+    detector.fit(windows.take(slice(early)), partial(minimise, rng=rng, schedule=cosine), rng=rng)
+    detector.keep_steady(windows.take(slice(early, None)), UNSTEADY)
+    detector.params["judged.figures"][3, detector.params["judged.column"] % deeplog_value.COLUMNS == 0] = NEVER  # sooner than usual is no harm
+    if detector.judges:
+        model.detectors["deeplog_value"], model.thresholds["deeplog_value"] = detector, FAR * detector.threshold
+
+
 def _cut(warm: Sequence[Block], form: Format, parser: Parser, spec: WindowSpec) -> tuple[list[Session], Pipeline]:
     """The sessions of the warm-up that are over as far as one can tell, or its windows, and the pipeline that made them."""
-    pipeline = Pipeline(form, parser, spec)
+    pipeline = Pipeline(form, parser, spec, needs={"deeplog_value": deeplog_value.NEEDS} if form.name != "ids" else None)
     sessions = [session for step in pipeline.run(warm) for session in step.closed]
     if spec.kind != "session":
         return sessions, pipeline
