@@ -20,7 +20,6 @@ import numpy as np
 
 from . import __version__, detectors
 from .compression.int8 import packed, unpacked
-from .embedding.overlap import Overlap
 from .embedding.vectors import Vectors
 from .embedding.words import UNKNOWN_TEXT, bucket_ids
 from .errors import ConfigError, InputError, ModelFileError
@@ -182,11 +181,11 @@ class Model:
         """The template of training that is nearest in meaning, and the cosine of their vectors, or of their words where the model has
         no vectors but judges templates by those; None where no word is known.
         """
-        known = [self.template(i).text for i in range(FIRST_EVENT, self.n_events)]
         if self.vectors is None:
-            found = Overlap([text if i + FIRST_EVENT != event_id else "" for i, text in enumerate(known)]).nearest(self.template(event_id).text) \
-                if "newcomer" in self.detectors else None
-            return found and (known[found[0]], round(found[1], 3))
+            judge = self.detectors.get("newcomer")
+            found = judge and judge.nearest(self._table("templates", judge), event_id)
+            return found and (self.template(found[0]).text, round(found[1], 3))
+        known = [self.template(i).text for i in range(FIRST_EVENT, self.n_events)]
         if ("unit",) not in self._tables:
             self._tables["unit",] = _unit(self.vectors.vectors(known))
         cosines = self._tables["unit",] @ _unit(self.vectors.vectors([self.template(event_id).text]))[0]

@@ -74,9 +74,15 @@ class Detector:
         said = words(text)
         if not said:
             return NO_WORDS
-        found = _known(tuple(templates[self._familiar()])).nearest(text)
+        found = self.nearest(templates, event)
         alike = 0.0 if found is None else found[1]
         return 1 - alike + ALARMING * (alike < SAME and alarming(text))
+
+    def nearest(self, templates: np.ndarray, event: int) -> tuple[int, float] | None:
+        """The well known event that is likest to this one, and their cosine; None where no word is shared."""
+        familiar = self._familiar()
+        found = _known(tuple(templates[familiar])).nearest(str(templates[event]))
+        return found and (int(familiar[found[0]]), found[1])
 
     def explain(self, windows: Windows, i: int) -> Reason:
         """The newest of the events. detail "seen": in how many windows of training it was."""

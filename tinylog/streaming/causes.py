@@ -3,8 +3,8 @@
 A log that nobody watches every minute must not say the same twice. The cause of an alert is what its reason is about: a never-seen
 template, an event where it was not expected, one parameter of one template. Alerts that follow one another within BURST seconds of log
 time in the same stream are one incident: after the first, only one with a higher score is told. A never-seen template that is like one
-that was told is the same cause. What comes in more than COMMON of the windows is no anomaly any more but how this log is now, unless
-it says that something went wrong.
+that was told is the same cause. What comes in more than COMMON of the windows, of what says that something went wrong ALARMING, is no
+anomaly any more but how this log is now.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..records import Alert
 
 MOST = 10_000  # causes remembered; the one that was not seen for longest is forgotten
 BURST = 900.0  # seconds
-COMMON, OFTEN = 0.05, 10  # share of the windows since a cause was first told, and how often it must have come
+COMMON, ALARMING, OFTEN = 0.05, 0.4, 10  # shares of the windows since a cause was first told, and how often it must have come
 ALIKE = 0.5  # cosine of two templates that are one cause
 
 
@@ -29,17 +29,22 @@ class Causes:
         self._told: OrderedDict[str, tuple[int, int]] = OrderedDict()  # cause -> how often it came, since which window
         self._new: dict[str, str] = {}  # never-seen template that was told -> its cause
         self._overlap = Overlap(())
+        self._latest = 0  # window
         self._bursts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # stream -> when its incident was told, and the highest score of it
 
-    def judge(self, alert: Alert, window: int, stream: str = "") -> str:
-        """What is to be done with the alert of the window of this number: "told", or why it is not: "repeated", "burst", "common"."""
+    def judge(self, alert: Alert, window: int, count: bool = True, stream: str = "") -> str:
+        """What is to be done with the alert of the window of this number: "told", or why it is not: "repeated", "burst", "common".
+
+        count: the window was not counted before, while it was open.
+        """
+        self._latest = max(self._latest, window)
         cause = self._cause(alert)
         if cause in self._told:
             n, since = self._told[cause]
-            self._told[cause] = n + 1, since
+            self._told[cause] = n + count, since
             self._told.move_to_end(cause)
-            common = n >= OFTEN and n > COMMON * (window - since) and not alarming(alert.template or "")
-            return "common" if common else "repeated"
+            bound = ALARMING if alarming(alert.template or "") else COMMON
+            return "common" if n >= OFTEN and n > bound * (self._latest - since) else "repeated"
         began, worst = self._bursts.get(stream, (float("-inf"), float("-inf")))
         if alert.time is not None and 0 <= alert.time - began <= BURST:
             if alert.score <= worst:
@@ -47,7 +52,7 @@ class Causes:
         elif alert.time is not None:
             began = alert.time
         self._bursts[stream] = began, alert.score
-        self._told[cause] = 1, window
+        self._told[cause] = 1, self._latest
         if alert.reason == "new_template" and alert.template:
             self._new[alert.template] = cause
             self._overlap = Overlap(list(self._new))
@@ -66,7 +71,7 @@ class Causes:
 
     def to_json(self) -> dict[str, Any]:
         """All that it remembers, as JSON values."""
-        return {"told": [[cause, *times] for cause, times in self._told.items()], "new": self._new,
+        return {"told": [[cause, *times] for cause, times in self._told.items()], "new": self._new, "latest": self._latest,
                 "bursts": [[stream, *burst] for stream, burst in self._bursts.items()]}
 
     @classmethod
@@ -75,6 +80,7 @@ class Causes:
         causes = cls()
         causes._told.update((cause, (n, since)) for cause, n, since in state["told"])
         causes._new.update(state["new"])
+        causes._latest = state["latest"]
         causes._overlap = Overlap(list(causes._new))
         causes._bursts.update((stream, (began, worst)) for stream, began, worst in state["bursts"])
         return causes
@@ -82,9 +88,9 @@ class Causes:
 
 def cause_of(alert: Alert) -> str:
     """What an alert is about, whatever session or line it came with."""
-    if alert.reason in ("sequence", "workflow"):
-        about = alert.detail.get("came", alert.event_id)
-    elif alert.reason == "value":
+    if alert.reason in ("sequence", "workflow", "new_template"):
+        return f"event {alert.detail.get('came', alert.event_id)}"
+    if alert.reason == "value":
         about = f"{alert.event_id} {alert.detail.get('parameter')}"
     elif alert.reason in ("event_set", "count_vector"):
         about = " ".join(sorted(set(alert.events)))

@@ -37,6 +37,7 @@ class Scorer:
         self.threshold = model.threshold if threshold is None else threshold
         self.counters: Counter[str] = Counter()
         self._told: set[int] = set()  # numbers of open sessions that have alerted
+        self._counted: set[int] = set()  # those of which a cause was counted instead
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
         self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
@@ -84,16 +85,14 @@ class Scorer:
         if not sessions:
             return
         windows, scores, names = self._scored(sessions)
-        before = self.counters["sessions"]
         self.counters["sessions"] += closed * len(sessions)
         for i in np.flatnonzero(scores > self.threshold).tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
                 alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
-                verdict = "told" if self.causes is None else self.causes.judge(alert, before + i, self._stream(session))
+                verdict = self._verdict(alert, session, closed)
                 if verdict != "told":
-                    self.counters[verdict] += closed
                     continue
                 self.counters["alerts"] += 1
                 yield alert
@@ -101,10 +100,20 @@ class Scorer:
                 self._told.add(session.order)
         if closed:
             self._told.difference_update(session.order for session in sessions)
+            self._counted.difference_update(session.order for session in sessions)
 
-    def _stream(self, session: Session) -> str:
-        """In which stream incidents follow one another: a host's, or the log's."""
-        return "" if self.pipeline.spec.kind == "session" else session.key.decode("utf-8", "backslashreplace")
+    def _verdict(self, alert: Alert, session: Session, closed: bool) -> str:
+        """Whether the alert is "told" and, where causes are told once, why not; each session counts once."""
+        if self.causes is None:
+            return "told"
+        in_lines = self.pipeline.spec.kind == "lines"  # then a window's number is that of its first line, and a host's incidents are its own
+        number = session.order // self.pipeline.spec.size if in_lines else session.order
+        stream = session.key.decode("utf-8", "backslashreplace") if in_lines else ""
+        verdict = self.causes.judge(alert, number, session.order not in self._counted, stream)
+        if verdict != "told":
+            self.counters[verdict] += session.order not in self._counted
+            self._counted.add(session.order)
+        return verdict
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:
         """One alert for the whole log when too much of it is new."""
