@@ -28,6 +28,7 @@ from .parsing import Parser
 from .pipeline import Names, Pipeline, spec_for
 from .reading.formats import FORMATS, Format, format_named
 from .records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, Alert, Template, Windows, silent
+from .streaming.rates import Rates
 from .windowing import WindowSpec
 
 FORMAT_VERSION = 1
@@ -40,15 +41,15 @@ class Model:
     def __init__(self, name: str, log_format: str, parser: Parser, spec: WindowSpec, order: np.ndarray, frequency: np.ndarray,
                  fitted: dict[str, Any], thresholds: dict[str, float], vectors: Vectors | None = None,
                  seen: np.ndarray | None = None, card: dict[str, Any] | None = None, int8: Sequence[str] = (),
-                 replay: Windows | None = None) -> None:
+                 replay: Windows | None = None, rates: dict[str, Any] | None = None) -> None:
         """order (n_known,): the parser's event id of each of ours. frequency (n_events,): share of training windows that hold
         an event. fitted: the detectors by name, those first that others read; thresholds: of those that alert, the main one first.
         seen: (K,) uint64 hashes of the windows of training, sorted. int8: detectors that are stored so. replay: some of the windows of
-        training, with labels and weights, where a detector learns from feedback.
+        training, with labels and weights, where a detector learns from feedback. rates: JSON of streaming.rates, of a warm-up.
         """
         self.name, self.log_format, self.parser, self.spec = name, log_format, parser, spec
         self.renumber(order, frequency)
-        self.replay = replay
+        self.replay, self.rates = replay, rates
         self.detectors, self.thresholds, self.vectors = fitted, thresholds, vectors
         self.seen = np.zeros(0, np.uint64) if seen is None else seen
         self.card, self.int8 = card or {}, tuple(int8)
@@ -239,7 +240,7 @@ class Model:
             "thresholds": list(self.thresholds.items()),
             "vectors": None if self.vectors is None else self.vectors.meta(),
             "card": self.card,
-        }
+        } | ({} if self.rates is None else {"rates": self.rates})
         return {key: json.dumps(value, separators=(",", ":")) for key, value in texts.items()}
 
     @classmethod
@@ -286,8 +287,11 @@ class Model:
                 raise ValueError("the windows to replay hold events that it does not know")
         if sorted(own["order"].tolist()) != list(range(parser.n_known)) or not FIRST_EVENT <= len(own["frequency"]) <= parser.n_known:
             raise ValueError("the order of its events does not fit its templates")
+        rates = meta.get("rates")
+        if rates is not None and len(Rates.from_json(rates).most) > parser.n_known:
+            raise ValueError("the rates are of events that it does not know")
         return cls(name, form.name, parser, WindowSpec.from_json(meta["window"]), own["order"], own["frequency"], fitted,
-                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8, replay)
+                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8, replay, rates)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

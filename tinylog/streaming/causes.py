@@ -2,7 +2,7 @@
 
 A log that nobody watches every minute must not say the same twice. The cause of an alert is what its reason is about: a never-seen
 template, an event where it was not expected, one parameter of one template. Alerts that follow one another within BURST seconds of log
-time in the same stream are one incident: after the first, only one with a higher score is told. A never-seen template that is like one
+time in the same stream are one incident: after the first, only one that is further above its threshold is told. A never-seen template that is like one
 that was told is the same cause. What comes in more than COMMON of the windows, of what says that something went wrong ALARMING, is no
 anomaly any more but how this log is now.
 """
@@ -30,7 +30,7 @@ class Causes:
         self._new: dict[str, str] = {}  # never-seen template that was told -> its cause
         self._overlap = Overlap(())
         self._latest = 0  # window
-        self._bursts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # stream -> when its incident was told, and the highest score of it
+        self._bursts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # stream -> when its incident was told, and how far above the threshold the worst of it is
 
     def judge(self, alert: Alert, window: int, count: bool = True, stream: str = "") -> str:
         """What is to be done with the alert of the window of this number: "told", or why it is not: "repeated", "burst", "common".
@@ -45,13 +45,14 @@ class Causes:
             self._told.move_to_end(cause)
             bound = ALARMING if alarming(alert.template or "") else COMMON
             return "common" if n >= OFTEN and n > bound * (self._latest - since) else "repeated"
+        severity = alert.score - alert.threshold
         began, worst = self._bursts.get(stream, (float("-inf"), float("-inf")))
         if alert.time is not None and 0 <= alert.time - began <= BURST:
-            if alert.score <= worst:
+            if severity <= worst:
                 return "burst"
         elif alert.time is not None:
             began = alert.time
-        self._bursts[stream] = began, alert.score
+        self._bursts[stream] = began, severity
         self._told[cause] = 1, self._latest
         if alert.reason == "new_template" and alert.template:
             self._new[alert.template] = cause
@@ -94,6 +95,8 @@ def cause_of(alert: Alert) -> str:
         about = f"{alert.event_id} {alert.detail.get('parameter')}"
     elif alert.reason in ("event_set", "count_vector"):
         about = " ".join(sorted(set(alert.events)))
+    elif alert.reason in ("rate", "silence"):
+        about = f"{alert.event_id} {alert.detail.get('usual')}"  # their bounds grow: the same again is no news, much more is
     else:
         about = alert.event_id
     return f"{alert.reason} {about}"

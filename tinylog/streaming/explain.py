@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..records import PAD, UNKNOWN, Alert, Reason, Windows
+from ..records import PAD, UNKNOWN, Alert, Events, Reason, Template, Windows
+from .rates import LOG, TIMES, Finding
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -58,6 +59,32 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
         expected=expected,
         contrib=tuple((line_nos[j] or None, model.template(int(events[j])).name, round(float(share[j]), 3)) for j in top),
         events=tuple(model.template(int(e)).name for e in events),
+        model=model.name,
+    )
+
+
+def unusual_rate(model: Model, events: Events, finding: Finding, session: str | None) -> Alert:
+    """The alert of what the monitor of rates found in the lines of a block."""
+    template = model.parser.templates[finding.event] if finding.event != LOG else Template("", "")
+    time = float("nan") if events.times is None else float(events.times[finding.at])
+    return Alert(
+        time=None if np.isnan(time) else time,
+        session=session,
+        line_no=int(events.line_no[finding.at]),
+        file=events.file,
+        line=events.lines[finding.at],
+        score=round(finding.score, 3),
+        threshold=float(TIMES),
+        reason=finding.code,
+        why=_sentence(finding.code, template.text or "", None, (), finding.detail),
+        event_id=template.name or None,
+        template=template.text or None,
+        nearest=None,
+        detector="rates",
+        detail=finding.detail,
+        expected=(),
+        contrib=(),
+        events=(),
         model=model.name,
     )
 
@@ -113,8 +140,11 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "count": f"unusual counts, of {template!r} above all",
         "length": "an unusual number of lines",
         "unseen_event": f"training had no {template!r}",
+        "rate": f"{template!r} came {detail.get('count')} times within {_duration(detail.get('seconds', 0))}, usual are at most {detail.get('usual')}",
+        "silence": f"{repr(template) if template else 'the whole log'} was silent for {_duration(detail.get('seconds', 0))}, "
+                   f"usual are at most {_duration(detail.get('usual', 0))}",
     }.get(code, code)
-    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code not in ("value", "new_template")]
+    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code not in ("value", "new_template", "rate", "silence")]
     if nearest is not None:
         facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:
@@ -128,6 +158,13 @@ def _of_value(template: str, detail: Mapping[str, Any]) -> str:
     if "low" in detail:
         return f"{said}, expected {_short(detail['low'])} to {_short(detail['high'])}"
     return said + (f", expected one of {detail['known']} known" if "known" in detail else "")
+
+
+def _duration(seconds: float) -> str:
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds:.3g} s"
 
 
 def _short(value: Any) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 from ..pipeline import Pipeline, recognise
 from ..reading.blocks import blocks
 from ..reading.formats import Format
-from ..records import Alert, Block, Windows
+from ..records import Alert, Block, Events, Windows
 from ..windowing.sessions import Session
 from .causes import Causes
-from .explain import explained
+from .explain import explained, unusual_rate
+from .rates import Rates
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -41,6 +42,7 @@ class Scorer:
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
         self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
+        self.rates = None if model.rates is None else Rates.from_json(model.rates)
 
     @classmethod
     def over_lines(cls, model: Model, lines: Iterable[bytes], form: Format | None = None) -> Iterator[Alert]:
@@ -52,7 +54,10 @@ class Scorer:
     def skip(self, log: Iterable[Block]) -> None:
         """Takes lines that are not judged: what is open behind them goes on in those that are."""
         for block in log:
-            self.pipeline.windower.add(self.pipeline.events(block))
+            events = self.pipeline.events(block)
+            self.pipeline.windower.add(events)
+            if self.rates is not None:
+                self.rates.skip(events)
         self.pipeline.windower.certain()
 
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
@@ -61,6 +66,7 @@ class Scorer:
             yield from self._judge(step.certain, closed=False)
             yield from self._judge(step.closed, closed=True)
             if step.events is not None:
+                yield from self._rates(step.events)
                 yield from self._drift(self.model.unseen(step.events.event_ids))
             elif self.pipeline.form.name == "ids":
                 parsed = np.fromiter(chain.from_iterable(session.events for session in step.closed), np.int32)
@@ -102,14 +108,24 @@ class Scorer:
             self._told.difference_update(session.order for session in sessions)
             self._counted.difference_update(session.order for session in sessions)
 
+    def _rates(self, events: Events) -> Iterator[Alert]:
+        """What comes too often, or no longer."""
+        for finding in self.rates.add(events) if self.rates is not None else ():
+            keys = events.sessions[finding.at] if self.pipeline.spec.kind == "lines" and events.sessions is not None else ()
+            stream = keys[0].decode("utf-8", "backslashreplace") if keys else None
+            alert = unusual_rate(self.model, events, finding, stream)
+            verdict = "told" if self.causes is None else self.causes.judge(alert, 0, stream=stream or "")
+            self.counters["alerts" if verdict == "told" else verdict] += 1
+            if verdict == "told":
+                yield alert
+
     def _verdict(self, alert: Alert, session: Session, closed: bool) -> str:
         """Whether the alert is "told" and, where causes are told once, why not; each session counts once."""
         if self.causes is None:
             return "told"
-        in_lines = self.pipeline.spec.kind == "lines"  # then a window's number is that of its first line, and a host's incidents are its own
-        number = session.order // self.pipeline.spec.size if in_lines else session.order
-        stream = session.key.decode("utf-8", "backslashreplace") if in_lines else ""
-        verdict = self.causes.judge(alert, number, session.order not in self._counted, stream)
+        by_lines = self.pipeline.spec.kind == "lines"  # then a window's number is that of its first line, and a host's incidents are its own
+        number = session.order // self.pipeline.spec.size if by_lines else session.order
+        verdict = self.causes.judge(alert, number, session.order not in self._counted, (alert.session or "") if by_lines else "")
         if verdict != "told":
             self.counters[verdict] += session.order not in self._counted
             self._counted.add(session.order)

@@ -27,7 +27,8 @@ from ..model import Model
 from ..parsing import Parser
 from ..pipeline import Pipeline, spec_for
 from ..reading.formats import Format
-from ..records import Block, Windows
+from ..records import Block, Events, Windows
+from ..streaming.rates import Rates
 from ..windowing import WindowSpec
 from ..windowing.sessions import Session
 from .build import Options, build
@@ -87,9 +88,9 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     parser = growth.parser
     parser.consolidate()
     spec = spec_for(form, session=session, window=window, timeout=timeout)
-    sessions, pipeline = _cut(warm, form, parser, spec)
+    sessions, pipeline, events = _cut(warm, form, parser, spec)
     if not sessions and spec.kind == "session":  # no line has the key that such logs have
-        sessions, pipeline = _cut(warm, form, parser, replace(spec_for(form, window=spec.size), timeout=spec.timeout))
+        sessions, pipeline, events = _cut(warm, form, parser, replace(spec_for(form, window=spec.size), timeout=spec.timeout))
     windows, valued = Pipeline(form, parser, pipeline.spec).windows(sessions), _valued(pipeline, sessions)
     parser.freeze()
     data = Dataset(form, parser, pipeline.spec, windows, None, None, pipeline.lines, dropped or Counter())
@@ -97,6 +98,8 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True, configs=CONFIGS))
     model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], *UNLIKE))
     _judge_values(model, valued)
+    rates = Rates.learned(events, parser.n_known)
+    model.rates = None if rates is None else rates.to_json()
     model.card["warm_up"] = {"lines": pipeline.lines, "seconds": _span(warm, form), "windows": len(windows),
                              "templates": len(parser.templates) - 2, "growth": growth.last}
     return model
@@ -215,15 +218,17 @@ def _judge_values(model: Model, windows: Windows) -> None:
         model.detectors["deeplog_value"], model.thresholds["deeplog_value"] = detector, FAR * detector.threshold
 
 
-def _cut(warm: Sequence[Block], form: Format, parser: Parser, spec: WindowSpec) -> tuple[list[Session], Pipeline]:
-    """The sessions of the warm-up that are over as far as one can tell, or its windows, and the pipeline that made them."""
+def _cut(warm: Sequence[Block], form: Format, parser: Parser, spec: WindowSpec) -> tuple[list[Session], Pipeline, list[Events]]:
+    """The sessions of the warm-up that are over as far as one can tell, or its windows, the pipeline that made them, and the lines."""
     pipeline = Pipeline(form, parser, spec, needs={"deeplog_value": deeplog_value.NEEDS} if form.name != "ids" else None)
-    sessions = [session for step in pipeline.run(warm) for session in step.closed]
+    steps = list(pipeline.run(warm))
+    sessions = [session for step in steps for session in step.closed]
+    events = [step.events for step in steps if step.events is not None]
     if spec.kind != "session":
-        return sessions, pipeline
+        return sessions, pipeline, events
     behind = (1 - OPEN) * pipeline.lines
     over = [session for session in sessions if session.line_nos[-1] <= behind]
-    return over or sessions, pipeline
+    return over or sessions, pipeline, events
 
 
 def _span(warm: Sequence[Block], form: Format) -> float | None:
