@@ -31,10 +31,10 @@ MAY_IMPORT = {
     "workflows": BASE,
     "detectors": BASE | {"layers", "losses", "embedding", "workflows"},
     "modelfile": BASE,
-    "streaming": FLOW | {"pipeline"},
+    "streaming": FLOW | {"pipeline", "embedding"},
     "model": MODEL - {"model"},
     "training": MODEL | {"layers", "losses", "metrics"},
-    "detect": COMMAND,
+    "detect": COMMAND | {"training"},  # where no model is given, and only then: see the test of what is loaded
     "parse": COMMAND,
     "evaluate": COMMAND | {"metrics"},
     "train": COMMAND | {"training", "metrics"},

@@ -119,13 +119,13 @@ class Growth:
 
     def __init__(self, parser: Parser) -> None:
         self.parser = parser
-        self.counts = [0]
+        self.counts = [len(parser.templates)]
         self._pending: list[bytes] = []
 
     @property
     def last(self) -> int:
         """New templates in the last STEP lines, or in fewer where there are no more."""
-        return self.counts[-1] - self.counts[-2] if len(self.counts) > 1 else self.counts[-1]
+        return self.counts[-1] - self.counts[max(len(self.counts) - 2, 0)]
 
     def take(self, block: Block) -> None:
         """Learns the lines; those that are no whole step wait."""
