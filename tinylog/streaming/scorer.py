@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..pipeline import Pipeline, recognise
+from ..pipeline import Pipeline, Step, recognise
 from ..reading.blocks import blocks
 from ..reading.formats import Format
 from ..records import Alert, Block, Events, Windows
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
 DRIFT_EVENTS = 1000  # events that are judged together
 DRIFT_LEAST = 100  # events at the end of a log that are enough to judge
+
+
+class Candidate(NamedTuple):
+    """An alert that may be told."""
+
+    when: tuple[float, bool]  # the line that decided it; what is closed comes behind what is certain
+    alert: Alert
+    session: Session | None
+    closed: bool
 
 
 class Scorer:
@@ -63,10 +73,8 @@ class Scorer:
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
         """Alerts, as soon as they are known."""
         for step in self.pipeline.run(log):
-            yield from self._judge(step.certain, closed=False)
-            yield from self._judge(step.closed, closed=True)
+            yield from self._in_order(step)
             if step.events is not None:
-                yield from self._rates(step.events)
                 yield from self._drift(self.model.unseen(step.events.event_ids))
             elif self.pipeline.form.name == "ids":
                 parsed = np.fromiter(chain.from_iterable(session.events for session in step.closed), np.int32)
@@ -87,49 +95,55 @@ class Scorer:
         windows = self.model.renumbered(self.pipeline.windows(sessions))
         return windows, *self.model.scores(windows)
 
-    def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Alert]:
+    def _in_order(self, step: Step) -> Iterator[Alert]:
+        """The alerts of a block in the order of the lines that decided them, so that what is told does not depend on how blocks are cut."""
+        found = [*self._rates(step.events), *self._judge(step.certain, closed=False), *self._judge(step.closed, closed=True)]
+        for _, alert, session, closed in sorted(found, key=lambda each: each[0]):
+            if session is not None and session.order in self._told:
+                continue
+            if self._is_told(alert, session):
+                self.counters["alerts"] += 1
+                yield alert
+                if not closed:
+                    self._told.add(session.order)
+        over = [session.order for session in step.closed]
+        self._told.difference_update(over)
+        self._counted.difference_update(over)
+
+    def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Candidate]:
+        """The anomalous ones of the sessions, which are all closed or all certain."""
         if not sessions:
             return
         windows, scores, names = self._scored(sessions)
         self.counters["sessions"] += closed * len(sessions)
+        whenever = closed and self.pipeline.spec.kind == "session"  # the line that shows that a session is over is not known
         for i in np.flatnonzero(scores > self.threshold).tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
                 alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
-                verdict = self._verdict(alert, session, closed)
-                if verdict != "told":
-                    continue
-                self.counters["alerts"] += 1
-                yield alert
-            if not closed:
-                self._told.add(session.order)
-        if closed:
-            self._told.difference_update(session.order for session in sessions)
-            self._counted.difference_update(session.order for session in sessions)
+                decided = inf if whenever or not session.line_nos else session.line_nos[-1]
+                yield Candidate((decided, closed), alert, session, closed)
 
-    def _rates(self, events: Events) -> Iterator[Alert]:
+    def _rates(self, events: Events | None) -> Iterator[Candidate]:
         """What comes too often, or no longer."""
-        for finding in self.rates.add(events) if self.rates is not None else ():
+        for finding in self.rates.add(events) if self.rates is not None and events is not None else ():
             keys = events.sessions[finding.at] if self.pipeline.spec.kind == "lines" and events.sessions is not None else ()
-            stream = keys[0].decode("utf-8", "backslashreplace") if keys else None
-            alert = unusual_rate(self.model, events, finding, stream)
-            verdict = "told" if self.causes is None else self.causes.judge(alert, 0, stream=stream or "")
-            self.counters["alerts" if verdict == "told" else verdict] += 1
-            if verdict == "told":
-                yield alert
+            alert = unusual_rate(self.model, events, finding, keys[0].decode("utf-8", "backslashreplace") if keys else None)
+            yield Candidate((alert.line_no, False), alert, None, True)
 
-    def _verdict(self, alert: Alert, session: Session, closed: bool) -> str:
-        """Whether the alert is "told" and, where causes are told once, why not; each session counts once."""
+    def _is_told(self, alert: Alert, session: Session | None) -> bool:
+        """Whether to tell an alert; where causes are told once, why not is counted, once a session."""
         if self.causes is None:
-            return "told"
-        by_lines = self.pipeline.spec.kind == "lines"  # then a window's number is that of its first line, and a host's incidents are its own
-        number = session.order // self.pipeline.spec.size if by_lines else session.order
-        verdict = self.causes.judge(alert, number, session.order not in self._counted, (alert.session or "") if by_lines else "")
-        if verdict != "told":
-            self.counters[verdict] += session.order not in self._counted
-            self._counted.add(session.order)
-        return verdict
+            return True
+        by_lines = self.pipeline.spec.kind == "lines"  # a window's number is then that of its first line, and a host's incidents are its own
+        number = 0 if session is None else session.order // self.pipeline.spec.size if by_lines else session.order
+        first = session is None or session.order not in self._counted
+        verdict = self.causes.judge(alert, number, first, (alert.session or "") if by_lines else "")
+        if verdict != "told" and first:
+            self.counters[verdict] += 1
+            self._counted.update(() if session is None else (session.order,))
+        return verdict == "told"
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:
         """One alert for the whole log when too much of it is new."""
