@@ -83,7 +83,7 @@ def test_detect_says_in_one_line_what_is_wrong(made, tmp_path):
     (tmp_path / "broken").write_bytes(made.model.read_bytes()[:99])
     assert fails(run_command("detect", "-m", made.model, stdin=b""), 1, "empty")
     assert fails(run_command("detect", "-m", made.model, stdin=syslog), 1, "syslog", "hdfs", "--format")
-    assert fails(run_command("detect", stdin=syslog[:46]), 1, "1 lines", "--warmup")
+    assert fails(run_command("detect", stdin=syslog[:46]), 1, "line 1", "--warmup")
     assert fails(run_command("evaluate", stdin=syslog), 2, "syslog", "tinylog.train")
     assert fails(run_command("detect", "-m", tmp_path / "nothing"), 1, "nothing", "no such model")
     assert fails(run_command("detect", "-m", tmp_path / "broken"), 1, "broken", "damaged")

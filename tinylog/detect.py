@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
     options.add_argument("--fresh", action="store_true", help="learn from the log's own beginning, also where there is a bundled model")
     options.add_argument("--warmup", type=window, metavar="N", help="how much to learn from: lines, or log time (3600s); default: 10000 lines, "
-                         "up to 100000 while new templates keep coming, half of a shorter log")
+                         "up to 100000 while new templates keep coming, half of a short log")
     options.add_argument("--save", metavar="M", help="keep the model that was learned")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
@@ -60,10 +60,10 @@ def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, d
     if args.model:
         return *log_and_model(args, dropped), []
     form, log = recognised(args, dropped)
-    if form.name in bundled_names() and not (args.fresh or args.warmup or args.save):
+    if form.name == "ids" or form.name in bundled_names() and not (args.fresh or args.warmup or args.save):  # ids say nothing by themselves
         return form, log, bundled(form).reading(form), []
     from .training import warmup  # much to import, and most runs have a model
-    warm, rest = warmup.first_part(log, form, args.warmup)
+    warm, rest = warmup.first_part(log, form, args.warmup, warmup.may_go_on(args.files))
     model = warmup.warmed_up(warm, form, args.session, args.window, args.session_timeout, dropped)
     note(warmup.summary(model))
     if args.save:

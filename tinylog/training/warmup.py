@@ -4,14 +4,17 @@
     warm-up --Parser, Pipeline--> windows --build--> model       no label, no configuration, NumPy alone
 
 How much is enough: 10,000 lines or, while new templates keep coming, twice as many, and twice again, up to 100,000; half of a log
-that ends before. Waiting longer judges less and lets more anomalies into what is taken for normal, and a device may write a line a
-minute. Only the lines count, never when they arrive: a file and a pipe, live or not, give the same model.
+that has fewer than twice as many. Waiting longer judges less and lets more anomalies into what is taken for normal, and a device may
+write a line a minute. A pipe is not read ahead, its end is unknown: there the half counts only where it ends within the warm-up. Only
+the lines count, never when they arrive.
 
 The warm-up is not free of anomalies. What a single window had counts as never seen (backoff, newcomer), and thresholds are continued
 from windows that are surely normal (thresholds.of_nearly_normals).
 """
 from __future__ import annotations
 
+import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -57,25 +60,34 @@ class Part(NamedTuple):
     rest: Iterator[Block]
 
 
-def first_part(log: Iterator[Block], form: Format, wanted: int | float | None = None) -> Part:
-    """The warm-up is `wanted` lines (int), or seconds of log time (float), else as many as are enough.
+def first_part(log: Iterator[Block], form: Format, wanted: int | float | None = None, live: bool = False) -> Part:
+    """The warm-up is `wanted` lines (int), or seconds of log time (float), else as many as are enough; live: do not read ahead.
 
     ConfigError for seconds where the format has no times; InputError where nothing is left to judge.
     """
     if isinstance(wanted, float) and form.time is None:
         raise ConfigError(f"a warm-up of {wanted:g} seconds needs lines with a time, and a log of {form.name} has none; give a number of lines")
     stop = _by_growth(form) if wanted is None else _by_time(form, wanted) if isinstance(wanted, float) else _by_lines(wanted)
-    warm, size = [], 0
+    warm, lines, size, enough = [], 0, 0, None
     for block in log:
         warm.append(block)
-        size += len(block.data)
-        enough = stop(block) or (_lines(warm) if size > MOST_BYTES else None)
-        if enough:
+        lines, size = lines + block.data.count(b"\n"), size + len(block.data)
+        enough = enough or stop(block)
+        if size > MOST_BYTES:
+            return _parted(warm, enough or -(-lines // 2), log)
+        if enough and (live or wanted is not None or lines >= 2 * enough):
             return _parted(warm, enough, log)
-    enough = _lines(warm) // 2
-    if not enough or wanted is not None:
-        raise InputError(f"the log ended with its {_lines(warm)} lines, within the warm-up: nothing is left to judge; a smaller --warmup helps")
-    return _parted(warm, enough, log)
+    if lines < 2 or wanted is not None:
+        raise InputError(f"the log ended within the warm-up, with line {lines}: nothing is left to judge; --warmup N takes fewer lines")
+    return _parted(warm, lines // 2, log)
+
+
+def may_go_on(files: Sequence[str]) -> bool:
+    """Whether a log may be still being written: standard input that is no file."""
+    try:
+        return "-" in files and not stat.S_ISREG(os.fstat(0).st_mode)
+    except OSError:
+        return True
 
 
 def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, window: int | float | None = None,
@@ -220,7 +232,7 @@ def _judge_values(model: Model, windows: Windows) -> None:
 
 def _cut(warm: Sequence[Block], form: Format, parser: Parser, spec: WindowSpec) -> tuple[list[Session], Pipeline, list[Events]]:
     """The sessions of the warm-up that are over as far as one can tell, or its windows, the pipeline that made them, and the lines."""
-    pipeline = Pipeline(form, parser, spec, needs={"deeplog_value": deeplog_value.NEEDS} if form.name != "ids" else None)
+    pipeline = Pipeline(form, parser, spec, needs={"deeplog_value": deeplog_value.NEEDS})
     steps = list(pipeline.run(warm))
     sessions = [session for step in steps for session in step.closed]
     events = [step.events for step in steps if step.events is not None]
@@ -245,7 +257,3 @@ def _duration(seconds: float) -> str:
         if abs(seconds) >= 2 * unit:
             return f"{seconds / unit:.1f} {name}"
     return f"{seconds:.0f} seconds"
-
-
-def _lines(blocks: Sequence[Block]) -> int:
-    return sum(block.data.count(b"\n") for block in blocks)
