@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -176,7 +176,12 @@ class Model:
         if timeout is not None:
             spec = replace(spec, timeout=timeout)
         needs = {name: self.detectors[name].NEEDS for name in self.thresholds}
-        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity, needs)
+        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity, needs, self._valued(needs))
+
+    def _valued(self, needs: Mapping[str, Sequence[str]]) -> frozenset[int] | None:
+        """The parser's ids of events whose variable parts are read by the detectors that read any; None where one may read all."""
+        read = [getattr(self.detectors[name], "valued", None) for name, columns in needs.items() if {"values", "tokens"} & set(columns)]
+        return None if any(events is None for events in read) else frozenset(self.order[event] for events in read for event in events)
 
     def nearest(self, event_id: int) -> tuple[str, float] | None:
         """The template of training that is nearest in meaning, and the cosine of their vectors, or of their words where the model has

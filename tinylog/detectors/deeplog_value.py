@@ -49,6 +49,7 @@ OFTEN = 5  # entries for each token of a category, on average
 TAIL = 0.1  # share of the errors on one side that its tail is fitted to
 FEW = 30  # numbers that have as much to say on the shape of their tail as what is usual
 ANY = 2 * UNKNOWN  # the kind of all events
+NEVER = 1e9  # a bound that nothing reaches
 IDENTIFIER = 1e15  # a number beyond it is a name
 
 
@@ -122,6 +123,24 @@ class Detector:
             beyond = np.bincount(columns[deviations > 1], minlength=len(n))
             kept = ~np.isin(p[f"{name}.column"], np.flatnonzero(beyond > share * n))
             p |= {key: array[..., kept] for key, array in p.items() if key.startswith(name)}
+
+    def judge_delays_within(self, seconds: float) -> None:
+        """Judges no longer elapsed times that may be longer than this, as too few of them were seen to their end; of the others, only
+        what is too long: sooner than usual is no harm.
+        """
+        p = self.params
+        delay = p["judged.column"] % COLUMNS == 0
+        centre, scale, middle, _, above = p["judged.figures"]
+        kept = ~delay | (centre + scale * (middle + above) < np.log1p(seconds))
+        p |= {"judged.column": p["judged.column"][kept], "judged.figures": p["judged.figures"][:, kept]}
+        p["judged.figures"][FIGURES.index("below"), delay[kept]] = NEVER
+
+    @property
+    def valued(self) -> list[int]:
+        """The events of whose parameters any is judged; those of others need not be read."""
+        numbers, tokens = self.params["judged.column"], self.params["known.column"]
+        events = [numbers[numbers % COLUMNS > 0] // COLUMNS // 2, tokens // COLUMNS]
+        return np.unique(np.concatenate(events)).tolist()
 
     @property
     def judges(self) -> bool:

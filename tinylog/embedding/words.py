@@ -22,7 +22,7 @@ MAX_WORDS = 64  # of a template: a longer one says enough by then
 MAX_LETTERS = 64  # of a word: a longer one is encoded data
 # how words begin that say that something went wrong
 ALARM = ("abort", "alert", "cannot", "corrupt", "crash", "critical", "denied", "dead", "emerg", "error", "exception", "exhaust", "fail", "fatal",
-         "fault", "illegal", "invalid", "kill", "lost", "oom", "panic", "refus", "reject", "segfault", "severe", "timeout",
+         "fault", "illegal", "kill", "lost", "oom", "panic", "refus", "reject", "segfault", "severe", "timeout",
          "unable", "unauthori", "uncorrect", "unreach", "violat")
 UNKNOWN_TEXT = "unmatchedline"  # the words of an event that no template names
 

@@ -3,8 +3,8 @@
 A log that nobody watches every minute must not say the same twice. The cause of an alert is what its reason is about: a never-seen
 template, an event where it was not expected, one parameter of one template. Alerts that follow one another within BURST seconds of log
 time in the same stream are one incident: after the first, only one that is further above its threshold is told. A never-seen template that is like one
-that was told is the same cause. What comes in more than COMMON of the windows, of what says that something went wrong ALARMING, is no
-anomaly any more but how this log is now.
+that was told is the same cause. What comes in more than COMMON of the windows is no anomaly any more but how this log is now, unless
+it says that something went wrong.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..records import Alert
 
 MOST = 10_000  # causes remembered; the one that was not seen for longest is forgotten
 BURST = 900.0  # seconds
-COMMON, ALARMING, OFTEN = 0.05, 0.4, 10  # shares of the windows since a cause was first told, and how often it must have come
+COMMON, OFTEN = 0.05, 10  # share of the windows since a cause was first told, and how often it must have come
 ALIKE = 0.5  # cosine of two templates that are one cause
 
 
@@ -43,8 +43,8 @@ class Causes:
             n, since = self._told[cause]
             self._told[cause] = n + count, since
             self._told.move_to_end(cause)
-            bound = ALARMING if alarming(alert.template or "") else COMMON
-            return "common" if n >= OFTEN and n > bound * (self._latest - since) else "repeated"
+            common = n >= OFTEN and n > COMMON * (self._latest - since) and not alarming(alert.template or "")
+            return "common" if common else "repeated"
         severity = alert.score - alert.threshold
         began, worst = self._bursts.get(stream, (float("-inf"), float("-inf")))
         if alert.time is not None and 0 <= alert.time - began <= BURST:

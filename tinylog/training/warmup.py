@@ -47,7 +47,8 @@ UNLIKE = 0.5 * newcomer.NATS, 1.0 * newcomer.NATS  # novelty above which a templ
 CONFIGS = {"backoff": backoff.Config(order=1)}  # longer histories of what runs side by side are never seen twice
 VALUE_LINES = 20_000  # that the value model learns from
 EARLY, UNSTEADY = 0.67, 0.001  # share of its windows that it learns from first; of a column's later entries that may be beyond its bounds
-FAR, NEVER = 1.5, 1e9  # times a bound, from which a value is worth an alert; a bound that nothing reaches
+FAR = 1.9  # times its bound, above which a value is worth an alert
+LONG = 0.1  # of the warm-up: what it takes to know how long a delay may be
 OPEN = 0.02  # share of the lines, the last ones: a session that has one of them may go on
 
 Stop = Callable[[Block], "int | None"]  # how many of all lines are the warm-up, once that is known
@@ -109,10 +110,11 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     names = "backoff", "newcomer"
     model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True, configs=CONFIGS))
     model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], *UNLIKE))
-    _judge_values(model, valued)
+    span = _span(warm, form)
+    _judge_values(model, valued, span)
     rates = Rates.learned(events, parser.n_known)
     model.rates = None if rates is None else rates.to_json()
-    model.card["warm_up"] = {"lines": pipeline.lines, "seconds": _span(warm, form), "windows": len(windows),
+    model.card["warm_up"] = {"lines": pipeline.lines, "seconds": span, "windows": len(windows),
                              "templates": len(parser.templates) - 2, "growth": growth.last}
     return model
 
@@ -217,15 +219,17 @@ def _valued(pipeline: Pipeline, sessions: Sequence[Session]) -> Windows:
     return pipeline.windows(sessions[::-(-lines // VALUE_LINES) or 1])
 
 
-def _judge_values(model: Model, windows: Windows) -> None:
-    """Adds the value model to a model, where anything is steady enough to be judged: what the first windows say, the later ones confirm."""
+def _judge_values(model: Model, windows: Windows, span: float | None) -> None:
+    """Adds the value model to a model, where anything is steady enough to be judged: what the first windows say, the later ones confirm.
+    span: seconds of the warm-up.
+    """
     config = deeplog_value.Config(interval=1 - FALSE_ALARMS, least=200, kinds=5, epochs=2, most=VALUE_LINES)
     windows, rng = model.renumbered(windows), np.random.default_rng(0)
     detector = deeplog_value.Detector.create(config, Sizes(model.n_events), rng)
     early = round(EARLY * len(windows))
     detector.fit(windows.take(slice(early)), partial(minimise, rng=rng, schedule=cosine), rng=rng)
     detector.keep_steady(windows.take(slice(early, None)), UNSTEADY)
-    detector.params["judged.figures"][3, detector.params["judged.column"] % deeplog_value.COLUMNS == 0] = NEVER  # sooner than usual is no harm
+    detector.judge_delays_within(LONG * (span or 0))
     if detector.judges:
         model.detectors["deeplog_value"], model.thresholds["deeplog_value"] = detector, FAR * detector.threshold
 
