@@ -64,8 +64,9 @@ def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, d
         return form, log, bundled(form).reading(form), []
     from .training import warmup  # much to import, and most runs have a model
     warm, rest = warmup.first_part(log, form, args.warmup, warmup.may_go_on(args.files))
-    model = warmup.warmed_up(warm, form, args.session, args.window, args.session_timeout, dropped)
-    note(warmup.summary(model))
+    cut = {"session": args.session, "window": args.window, "timeout": args.session_timeout}
+    model = warmup.warmed_up(warm, form, **cut)
+    note(warmup.summary(model, warmup.rehearsed(warm, form, **cut)))
     if args.save:
         model.save(args.save)
     return form, rest, model, warm

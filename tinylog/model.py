@@ -75,19 +75,33 @@ class Model:
         return np.where(known, self._number[np.where(known, parsed, 0)], parsed).astype(np.int32)
 
     def rarity(self, parsed: np.ndarray) -> np.ndarray:
-        """(N,) float32: share of training windows that hold an event, 0 if none does; -1 where one line of it is enough to judge by: all
-        windows that hold it are anomalous, or a detector judges never-seen templates by themselves.
+        """(N,) float32: share of training windows that hold an event, 0 if none does; below 0 where one line of it is enough to judge by:
+        -1 where all windows that hold it are anomalous, - nats where the template by itself is worth an alert (newcomer).
         """
         ids = self.numbered(parsed)
-        newcomer = -1 if "newcomer" in self.thresholds else 0
-        return np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], newcomer)
+        rarity = np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], np.float32(0))
+        if "newcomer" in self.thresholds and (ids >= self.n_events).any():
+            for event in np.unique(ids[ids >= self.n_events]).tolist():
+                rarity[ids == event] = self._strangeness(event)
+        return rarity
+
+    def _strangeness(self, event_id: int) -> float:
+        """- nats of a template that is worth an alert by itself, else 0."""
+        if ("strange", event_id) not in self._tables:
+            judge = self.detectors["newcomer"]
+            alone = self.with_tables(Windows(np.array([[event_id]], np.int32)), "newcomer")
+            nats = float(judge.score(alone)[0])
+            self._tables["strange", event_id] = -nats if nats > self.thresholds["newcomer"] else 0.0
+        return self._tables["strange", event_id]
 
     @property
     def _rarity(self) -> np.ndarray:
         if ("rarity",) not in self._tables:
             table = self.frequency.astype(np.float32)
-            for name in ("rules", *self.thresholds):
-                table[getattr(self.detectors.get(name), "certain", np.zeros(0, np.intp))] = -1
+            table[getattr(self.detectors.get("rules"), "certain", np.zeros(0, np.intp))] = -1
+            if "newcomer" in self.thresholds:
+                for event in self.detectors["newcomer"].rare.tolist():
+                    table[event] = self._strangeness(event) or table[event]
             self._tables["rarity",] = table
         return self._tables["rarity",]
 
@@ -132,11 +146,11 @@ class Model:
         return replace(windows, tables={need: self._table(need, detector) for need in detector.NEEDS if need in TABLES})
 
     def _table(self, need: str, detector: Any) -> np.ndarray:
-        key = (need, len(self.parser.templates), getattr(detector.config, "buckets", 0))
-        if key not in self._tables:
-            texts = [self.template(i).text for i in range(key[1])]
+        key, n = (need, getattr(detector.config, "buckets", 0)), len(self.parser.templates)
+        if len(self._tables.get(key, ())) != n:  # newcomers came: the table without them is of no use any more
+            texts = [self.template(i).text for i in range(n)]
             texts[UNKNOWN] = UNKNOWN_TEXT
-            self._tables[key] = TABLES[need](texts, self.vectors, key[2])
+            self._tables[key] = TABLES[need](texts, self.vectors, key[1])
         return self._tables[key]
 
     def hashes(self, windows: Windows) -> np.ndarray:

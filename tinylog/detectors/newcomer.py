@@ -96,8 +96,8 @@ class Detector:
         return Reason("new_template", at, (share / max(share.sum(), 1e-9)).astype(np.float32), detail={"seen": seen})
 
     @property
-    def certain(self) -> np.ndarray:
-        """Event ids of training that count as never seen: one line of them is enough to judge by."""
+    def rare(self) -> np.ndarray:
+        """Event ids of training that count as never seen."""
         events = np.arange(len(self.params["windows"]))
         return events[self._new(events)]
 

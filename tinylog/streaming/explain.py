@@ -157,6 +157,8 @@ def _of_value(template: str, detail: Mapping[str, Any]) -> str:
     said = f"{detail.get('parameter', 'a value')} of {template!r}" + (f" is {_short(detail['value'])}" if "value" in detail else " is new")
     if "low" in detail:
         return f"{said}, expected {_short(detail['low'])} to {_short(detail['high'])}"
+    if detail.get("known") == 1:
+        return f"{said}, it was always the same"
     return said + (f", expected one of {detail['known']} known" if "known" in detail else "")
 
 

@@ -154,9 +154,9 @@ class Scorer:
             if share > DRIFT_SHARE:
                 self._drifted = True
                 self.counters["alerts"] += 1
+                advice = "the model is out of date, train it again" if self.causes is None else "the log has changed, learn again from here"
                 yield Alert(None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
-                            f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: the model is out "
-                            "of date, train it again", None, None, None, "drift", {}, (), (), (), self.model.name)
+                            f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: {advice}", None, None, None, "drift", {}, (), (), (), self.model.name)
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:

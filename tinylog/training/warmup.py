@@ -32,6 +32,7 @@ from ..pipeline import Pipeline, spec_for
 from ..reading.formats import Format
 from ..records import Block, Events, Windows
 from ..streaming.rates import Rates
+from ..streaming.scorer import Scorer
 from ..windowing import WindowSpec
 from ..windowing.sessions import Session
 from .build import Options, build
@@ -92,7 +93,7 @@ def may_go_on(files: Sequence[str]) -> bool:
 
 
 def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, window: int | float | None = None,
-              timeout: float | None = None, dropped: Counter[str] | None = None) -> Model:
+              timeout: float | None = None) -> Model:
     """A model of these lines, which are nearly all normal. InputError where there is nothing in them."""
     growth = Growth(Parser(form.content_of))
     for block in warm:
@@ -106,7 +107,7 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
         sessions, pipeline, events = _cut(warm, form, parser, replace(spec_for(form, window=spec.size), timeout=spec.timeout))
     windows, valued = Pipeline(form, parser, pipeline.spec).windows(sessions), _valued(pipeline, sessions)
     parser.freeze()
-    data = Dataset(form, parser, pipeline.spec, windows, None, None, pipeline.lines, dropped or Counter())
+    data = Dataset(form, parser, pipeline.spec, windows, None, None, pipeline.lines, Counter())
     names = "backoff", "newcomer"
     model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True, configs=CONFIGS))
     model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], *UNLIKE))
@@ -119,13 +120,30 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     return model
 
 
-def summary(model: Model) -> str:
+def rehearsed(warm: Sequence[Block], form: Format, **cut: Any) -> tuple[int, int] | None:
+    """How many alerts the last third of the warm-up would have had after the other two, and its lines; None where it is too short.
+
+    cut: session, window and timeout of `warmed_up`.
+    """
+    lines = sum(block.data.count(b"\n") for block in warm)
+    if lines < STEP:
+        return None
+    first, rest = _parted(list(warm), lines - lines // 3, iter(()))
+    model = warmed_up(first, form, **cut)
+    scorer = Scorer(model, model.pipeline(form, timeout=cut.get("timeout")))
+    scorer.skip(first)
+    return sum(1 for _ in scorer.run(rest)), lines // 3
+
+
+def summary(model: Model, rehearsal: tuple[int, int] | None = None) -> str:
     """What was learned and how sure that is, for people."""
     card, kind = model.card["warm_up"], "sessions" if model.spec.kind == "session" else "windows"
     span = "" if card["seconds"] is None else f" ({_duration(card['seconds'])})"
     still = f"still learning: {card['growth']} new templates in the last {STEP} lines" if card["growth"] else f"no new template in the last {STEP} lines"
+    told = "" if rehearsal is None else f"; its last {rehearsal[1]} lines would have had {rehearsal[0]} alerts after the others"
     return (f"tinylog: learned from the first {card['lines']} lines{span}: {card['templates']} templates, {card['windows']} {kind}, "
-            f"{', '.join(f'{name} above {threshold:.3f}' for name, threshold in model.thresholds.items())}; {still}")
+            f"{', '.join(f'{name} above {threshold:.3f}' for name, threshold in model.thresholds.items())}"
+            f"{', rates' if model.rates is not None else ''}; {still}{told}")
 
 
 class Growth:
