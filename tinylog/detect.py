@@ -63,7 +63,10 @@ def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, d
     if form.name == "ids" or form.name in bundled_names() and not (args.fresh or args.warmup or args.save):  # ids say nothing by themselves
         return form, log, bundled(form).reading(form), []
     from .training import warmup  # much to import, and most runs have a model
-    warm, rest = warmup.first_part(log, form, args.warmup, warmup.may_go_on(args.files))
+    live = warmup.may_go_on(args.files)
+    if live:
+        note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
+    warm, rest = warmup.first_part(log, form, args.warmup, live)
     cut = {"session": args.session, "window": args.window, "timeout": args.session_timeout}
     model = warmup.warmed_up(warm, form, **cut)
     note(warmup.summary(model, warmup.rehearsed(warm, form, **cut)))
