@@ -33,11 +33,11 @@ MAY_IMPORT = {
     "workflows": BASE,
     "detectors": BASE | {"layers", "losses", "embedding", "workflows"},
     "modelfile": BASE,
-    "streaming": FLOW | {"pipeline"},
     "live": FLOW | {"pipeline", "detectors", "layers"},
+    "streaming": FLOW | {"pipeline", "embedding"},
     "model": MODEL - {"model"},
     "training": MODEL | {"layers", "losses", "metrics"},
-    "detect": COMMAND,
+    "detect": COMMAND | {"training"},  # where no model is given, and only then: see the test of what is loaded
     "parse": COMMAND,
     "doctor": COMMAND,
     "evaluate": COMMAND | {"metrics"},

@@ -69,7 +69,7 @@ def test_odd_requests_are_told_and_no_others(app):
     handler.close()
     assert [alert.session for alert in alerts] == ["r7", "r250"]
     alert = alerts[0]
-    assert (alert.kind, alert.template) == ("new_template", "cannot reach <*> for r<*>: <*>")
+    assert (alert.kind, alert.template) == ("new_template", "app: cannot reach <*> for r<*>: <*>")
     assert alert.line.endswith(b"cannot reach db7 for r7: refused") and alert.line_no == 7 * 4 + 3
     assert handler.counters == {"records": 1202, "sessions": 300, "alerts": 2, "unseen": 2}
 

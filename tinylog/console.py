@@ -49,13 +49,18 @@ def log_and_model(args: argparse.Namespace, dropped: Counter[str], joined: bool 
     they do not go together.
     """
     from .model import bundled, load
-    from .pipeline import read, recognise
-    form = given_format(args)
     model = load(args.model) if args.model else None
-    expected = model.log_format if model is not None and form is None else None
-    form, log = recognise(read(args.files, dropped), form, expected, dropped, joined)
+    form, log = recognised(args, dropped, model and model.log_format, joined)
     model = model or bundled(form)
     return form, log, model.reading(form, named=args.format is not None)
+
+
+def recognised(args: argparse.Namespace, dropped: Counter[str], expected: str | None = None, joined: bool = True
+               ) -> tuple[Format, Iterator[Block]]:
+    """The log's format, the `expected` one where it may be, and its records. TinylogError where there is no line."""
+    from .pipeline import read, recognise
+    form = given_format(args)
+    return recognise(read(args.files, dropped), form, expected if form is None else None, dropped, joined)
 
 
 def positive(text: str) -> int:

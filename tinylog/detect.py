@@ -7,20 +7,20 @@ there is one for every line as it comes: its number, its session, the session's 
 """
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .console import arguments, log_and_model, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, log_and_model, note, positive, recognised, run, window  # isort: skip, it sets the thread variables before NumPy is imported
+from .model import bundled, bundled_names
 from .output import FORMATS, writer
 from .output.escape import plain
 from .streaming.scorer import Scorer
 
 if TYPE_CHECKING:
-    import argparse
-
     from .model import Model
     from .pipeline import Pipeline
     from .reading.formats import Format
@@ -44,9 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--every-line", action="store_true", help="line_no,session,score of every line as CSV, instead of alerts")
     options.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help="processes that parse files ahead; the alerts are the same")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
+    options.add_argument("--fresh", action="store_true", help="learn from the log's own beginning, also where there is a bundled model")
+    options.add_argument("--warmup", type=window, metavar="N", help="how much to learn from: lines, or log time (3600s); default: 10000 lines, "
+                         "up to 100000 while new templates keep coming, half of a short log")
+    options.add_argument("--save", metavar="M", help="keep the model that was learned")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
-    form, log, model = log_and_model(args, dropped)
+    form, log, model, warm = _log_and_model(options, args, dropped)
     pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
     if args.every_line:
         return _every_line(model, pipeline, log, dropped)
@@ -55,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log = ahead(log, pipeline, args.jobs)
     budget = _budget(args.budget, model, form) if args.budget else None
     scorer = Scorer(model, pipeline, args.threshold, budget)
+    scorer.skip(warm)
     # A terminal that cannot show a character gets an escape in its place. What programs read is UTF-8 by definition.
     sys.stdout.reconfigure(encoding=None if args.output_format == "text" else "utf-8", errors="backslashreplace")
     metrics = None
@@ -88,6 +93,29 @@ def _alerts(alerts: Iterable[Alert], args: argparse.Namespace) -> None:
     for alert in alerts:
         sys.stdout.write(write(alert) + "\n")
         sys.stdout.flush()
+
+
+def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, dropped: Counter[str]
+                   ) -> tuple[Format, Iterator[Block], Model, list[Block]]:
+    """The log's format, the log, its model, and the lines that this one was learned from: none where there was one before."""
+    if args.model and (args.fresh or args.warmup or args.save):
+        options.error("--fresh, --warmup and --save learn a model, and -m names one that is there")
+    if args.model:
+        return *log_and_model(args, dropped), []
+    form, log = recognised(args, dropped)
+    if form.name == "ids" or form.name in bundled_names() and not (args.fresh or args.warmup or args.save):  # ids say nothing by themselves
+        return form, log, bundled(form).reading(form), []
+    from .training import warmup  # much to import, and most runs have a model
+    live = warmup.may_go_on(args.files)
+    if live:
+        note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
+    warm, rest = warmup.first_part(log, form, args.warmup, live)
+    cut = {"session": args.session, "window": args.window, "timeout": args.session_timeout}
+    model = warmup.warmed_up(warm, form, **cut)
+    note(warmup.summary(model, warmup.rehearsed(warm, form, **cut)))
+    if args.save:
+        model.save(args.save)
+    return form, rest, model, warm
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
@@ -124,6 +152,8 @@ def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
             f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")
+    for verdict, what in (("repeated", "repeated"), ("burst", "in bursts"), ("common", "common by now")):
+        lost[f"{what}, not told"] = counters[verdict]
     return text + _lost(lost)
 
 

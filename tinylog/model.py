@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,14 @@ from .parsing import Parser
 from .pipeline import Names, Pipeline, spec_for
 from .reading.formats import FORMATS, Format, format_named
 from .records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, Alert, Template, Windows, silent
+from .streaming.rates import Rates
 from .windowing import WindowSpec
 
 if TYPE_CHECKING:
     from .live.lines import Live
 
 FORMAT_VERSION = 1
+MODELS = os.path.join(os.path.dirname(__file__), "models")
 
 
 class Model:
@@ -41,15 +43,15 @@ class Model:
     def __init__(self, name: str, log_format: str, parser: Parser, spec: WindowSpec, order: np.ndarray, frequency: np.ndarray,
                  fitted: dict[str, Any], thresholds: dict[str, float], vectors: Vectors | None = None,
                  seen: np.ndarray | None = None, card: dict[str, Any] | None = None, int8: Sequence[str] = (),
-                 replay: Windows | None = None) -> None:
+                 replay: Windows | None = None, rates: dict[str, Any] | None = None) -> None:
         """order (n_known,): the parser's event id of each of ours. frequency (n_events,): share of training windows that hold
         an event. fitted: the detectors by name, those first that others read; thresholds: of those that alert, the main one first.
         seen: (K,) uint64 hashes of the windows of training, sorted. int8: detectors that are stored so. replay: some of the windows of
-        training, with labels and weights, where a detector learns from feedback.
+        training, with labels and weights, where a detector learns from feedback. rates: JSON of streaming.rates, of a warm-up.
         """
         self.name, self.log_format, self.parser, self.spec = name, log_format, parser, spec
         self.renumber(order, frequency)
-        self.replay = replay
+        self.replay, self.rates = replay, rates
         self.detectors, self.thresholds, self.vectors = fitted, thresholds, vectors
         self.seen = np.zeros(0, np.uint64) if seen is None else seen
         self.card, self.int8 = card or {}, tuple(int8)
@@ -75,18 +77,40 @@ class Model:
         return np.where(known, self._number[np.where(known, parsed, 0)], parsed).astype(np.int32)
 
     def rarity(self, parsed: np.ndarray) -> np.ndarray:
-        """(N,) float32: share of training windows that hold an event, 0 if none does, -1 if all that do are anomalous."""
+        """(N,) float32: share of training windows that hold an event, 0 if none does; below 0 where one line of it is enough to judge by:
+        -1 where all windows that hold it are anomalous, - nats where the template by itself is worth an alert (newcomer).
+        """
         ids = self.numbered(parsed)
-        return np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], 0)
+        rarity = np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], np.float32(0))
+        if "newcomer" in self.thresholds and (ids >= self.n_events).any():
+            for event in np.unique(ids[ids >= self.n_events]).tolist():
+                rarity[ids == event] = self._strangeness(event)
+        return rarity
+
+    def _strangeness(self, event_id: int) -> float:
+        """- nats of a template that is worth an alert by itself, else 0."""
+        if ("strange", event_id) not in self._tables:
+            judge = self.detectors["newcomer"]
+            alone = self.with_tables(Windows(np.array([[event_id]], np.int32)), "newcomer")
+            nats = float(judge.score(alone)[0])
+            self._tables["strange", event_id] = -nats if nats > self.thresholds["newcomer"] else 0.0
+        return self._tables["strange", event_id]
 
     @property
     def _rarity(self) -> np.ndarray:
         if ("rarity",) not in self._tables:
-            certain = getattr(self.detectors.get("rules"), "certain", np.zeros(0, np.intp))
             table = self.frequency.astype(np.float32)
-            table[certain] = -1
+            table[getattr(self.detectors.get("rules"), "certain", np.zeros(0, np.intp))] = -1
+            if "newcomer" in self.thresholds:
+                for event in self.detectors["newcomer"].rare.tolist():
+                    table[event] = self._strangeness(event) or table[event]
             self._tables["rarity",] = table
         return self._tables["rarity",]
+
+    def unseen(self, parsed: np.ndarray) -> np.ndarray:
+        """(N,) bool: which of the parser's event ids no training window holds."""
+        ids = self.numbered(parsed)
+        return (ids >= self.n_events) | (self.frequency[np.minimum(ids, self.n_events - 1)] <= 0)
 
     def renumbered(self, windows: Windows) -> Windows:
         """Windows with the parser's event ids, as a pipeline of this model makes them, with the model's."""
@@ -124,11 +148,11 @@ class Model:
         return replace(windows, tables={need: self._table(need, detector) for need in detector.NEEDS if need in TABLES})
 
     def _table(self, need: str, detector: Any) -> np.ndarray:
-        key = (need, len(self.parser.templates), getattr(detector.config, "buckets", 0))
-        if key not in self._tables:
-            texts = [self.template(i).text for i in range(key[1])]
+        key, n = (need, getattr(detector.config, "buckets", 0)), len(self.parser.templates)
+        if len(self._tables.get(key, ())) != n:  # newcomers came: the table without them is of no use any more
+            texts = [self.template(i).text for i in range(n)]
             texts[UNKNOWN] = UNKNOWN_TEXT
-            self._tables[key] = TABLES[need](texts, self.vectors, key[2])
+            self._tables[key] = TABLES[need](texts, self.vectors, key[1])
         return self._tables[key]
 
     def hashes(self, windows: Windows) -> np.ndarray:
@@ -168,12 +192,21 @@ class Model:
         if timeout is not None:
             spec = replace(spec, timeout=timeout)
         needs = {name: self.detectors[name].NEEDS for name in self.thresholds}
-        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity, needs)
+        return Pipeline(form, self.parser, spec, Names(self.parser, texts), self.rarity, needs, self._valued(needs))
+
+    def _valued(self, needs: Mapping[str, Sequence[str]]) -> frozenset[int] | None:
+        """The parser's ids of events whose variable parts are read by the detectors that read any; None where one may read all."""
+        read = [getattr(self.detectors[name], "valued", None) for name, columns in needs.items() if {"values", "tokens"} & set(columns)]
+        return None if any(events is None for events in read) else frozenset(self.order[event] for events in read for event in events)
 
     def nearest(self, event_id: int) -> tuple[str, float] | None:
-        """The template of training that is nearest in meaning, and the cosine of their vectors; None where no word is known."""
+        """The template of training that is nearest in meaning, and the cosine of their vectors, or of their words where the model has
+        no vectors but judges templates by those; None where no word is known.
+        """
         if self.vectors is None:
-            return None
+            judge = self.detectors.get("newcomer")
+            found = judge and judge.nearest(self._table("templates", judge), event_id)
+            return found and (self.template(found[0]).text, round(found[1], 3))
         known = [self.template(i).text for i in range(FIRST_EVENT, self.n_events)]
         if ("unit",) not in self._tables:
             self._tables["unit",] = _unit(self.vectors.vectors(known))
@@ -228,7 +261,7 @@ class Model:
             "thresholds": list(self.thresholds.items()),
             "vectors": None if self.vectors is None else self.vectors.meta(),
             "card": self.card,
-        }
+        } | ({} if self.rates is None else {"rates": self.rates})
         return {key: json.dumps(value, separators=(",", ":")) for key, value in texts.items()}
 
     def live(self, form: str) -> Live:
@@ -285,8 +318,11 @@ class Model:
                 raise ValueError("the windows to replay hold events that it does not know")
         if sorted(own["order"].tolist()) != list(range(parser.n_known)) or not FIRST_EVENT <= len(own["frequency"]) <= parser.n_known:
             raise ValueError("the order of its events does not fit its templates")
+        rates = meta.get("rates")
+        if rates is not None and len(Rates.from_json(rates).most) > parser.n_known:
+            raise ValueError("the rates are of events that it does not know")
         return cls(name, form.name, parser, WindowSpec.from_json(meta["window"]), own["order"], own["frequency"], fitted,
-                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8, replay)
+                   {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8, replay, rates)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -307,11 +343,15 @@ def load(path: str | os.PathLike) -> Model:
     return Model.load(path)
 
 
+def bundled_names() -> list[str]:
+    """The formats of logs that a bundled model is for."""
+    return sorted(name.removesuffix(".tinylog") for name in os.listdir(MODELS) if name.endswith(".tinylog"))
+
+
 def bundled(form: Format) -> Model:
     """The model that comes with tinylog for logs of a format. ConfigError, saying what to do, where there is none."""
-    folder = os.path.join(os.path.dirname(__file__), "models")
-    there = sorted(name.removesuffix(".tinylog") for name in os.listdir(folder) if name.endswith(".tinylog"))
+    there = bundled_names()
     if form.name not in there:
         raise ConfigError(f"no bundled model for logs of format {form.name!r} (there are: {', '.join(there) or 'none'}); "
                           "train one with `python -m tinylog.train -o M LOG` and give it with -m M")
-    return Model.load(os.path.join(folder, f"{form.name}.tinylog"))
+    return Model.load(os.path.join(MODELS, f"{form.name}.tinylog"))

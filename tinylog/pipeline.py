@@ -142,14 +142,16 @@ class Pipeline:
 
     `rarity(event_ids) -> (N,)` says how common an event was in training, so that each session keeps its strangest line.
     `needs`: columns of Windows that each detector reads, by its name. InputError where this log cannot have one.
+    `valued`: the event ids whose variable parts any of them reads; None: all.
     """
 
     def __init__(self, form: Format, parser: Parser, spec: WindowSpec, names: Names | None = None,
-                 rarity: Callable[[np.ndarray], np.ndarray] | None = None, needs: Mapping[str, Collection[str]] | None = None) -> None:
+                 rarity: Callable[[np.ndarray], np.ndarray] | None = None, needs: Mapping[str, Collection[str]] | None = None,
+                 valued: Collection[int] | None = None) -> None:
         self.form, self.parser, self.spec, self.rarity = form, parser, spec, rarity
         self.names = names or Names(parser)
-        self._needs = _from_lines(form, needs or {})
         self.clock = Clock(form)
+        self._needs, self._valued = _from_lines(form, needs or {}), valued
         self.windower = windower(spec, keep=bool(self._needs))
         self.seconds: Counter[str] = Counter()
         self.lines = 0
@@ -179,7 +181,7 @@ class Pipeline:
         T = self.spec.size
         if self.spec.kind == "time":
             T = max([1, *(len(session.events) for session in sessions)])
-        found = columns(sessions, T, self._needs, self.form.content, self.parser.values, self.form.entities)
+        found = columns(sessions, T, self._needs, self.form.content, self.parser.values, self.form.entities, self._valued)
         windows = Windows(to_windows([session.events for session in sessions], T), labels, **found)
         self.seconds["window"] += perf_counter() - started
         return windows

@@ -49,6 +49,7 @@ OFTEN = 5  # entries for each token of a category, on average
 TAIL = 0.1  # share of the errors on one side that its tail is fitted to
 FEW = 30  # numbers that have as much to say on the shape of their tail as what is usual
 ANY = 2 * UNKNOWN  # the kind of all events
+NEVER = 1e9  # a bound that nothing reaches
 IDENTIFIER = 1e15  # a number beyond it is a name
 
 
@@ -110,6 +111,41 @@ class Detector:
         if config.robust:
             self._widen_bounds(self.score(windows.take(slice(config.held_out - 1, None, config.held_out))))
         return losses
+
+    def keep_steady(self, windows: Windows, share: float) -> None:
+        """Judges no longer what deviates in more than this share of a column's entries in normal windows of a later time: it drifts."""
+        p, entries = self.params, self._entries(windows)
+        deviations, own = self._deviations(entries)[0], self._figures()[1]
+        column = np.arange(COLUMNS)
+        numbers = np.where(own[entries.kind] | (column > 0), entries.kind[:, None], ANY) * COLUMNS + column
+        for name, columns in (("judged", numbers), ("known", entries.event[:, None] * COLUMNS + column)):
+            n = np.bincount(columns[deviations > 0], minlength=1)
+            beyond = np.bincount(columns[deviations > 1], minlength=len(n))
+            kept = ~np.isin(p[f"{name}.column"], np.flatnonzero(beyond > share * n))
+            p |= {key: array[..., kept] for key, array in p.items() if key.startswith(name)}
+
+    def judge_delays_within(self, seconds: float) -> None:
+        """Judges no longer elapsed times that may be longer than this, as too few of them were seen to their end; of the others, only
+        what is too long: sooner than usual is no harm.
+        """
+        p = self.params
+        delay = p["judged.column"] % COLUMNS == 0
+        centre, scale, middle, _, above = p["judged.figures"]
+        kept = ~delay | (centre + scale * (middle + above) < np.log1p(seconds))
+        p |= {"judged.column": p["judged.column"][kept], "judged.figures": p["judged.figures"][:, kept]}
+        p["judged.figures"][FIGURES.index("below"), delay[kept]] = NEVER
+
+    @property
+    def valued(self) -> list[int]:
+        """The events of whose parameters any is judged; those of others need not be read."""
+        numbers, tokens = self.params["judged.column"], self.params["known.column"]
+        events = [numbers[numbers % COLUMNS > 0] // COLUMNS // 2, tokens // COLUMNS]
+        return np.unique(np.concatenate(events)).tolist()
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is anything left that it judges."""
+        return bool(len(self.params["judged.column"]) or len(self.params["known.column"]))
 
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float32: the largest deviation of each window, 0 where there is nothing to judge."""

@@ -20,6 +20,10 @@ from .subwords import fnv1a
 
 MAX_WORDS = 64  # of a template: a longer one says enough by then
 MAX_LETTERS = 64  # of a word: a longer one is encoded data
+# how words begin that say that something went wrong
+ALARM = ("abort", "alert", "cannot", "corrupt", "crash", "critical", "denied", "dead", "emerg", "error", "exception", "exhaust", "fail", "fatal",
+         "fault", "illegal", "kill", "lost", "oom", "panic", "refus", "reject", "segfault", "severe", "timeout",
+         "unable", "unauthori", "uncorrect", "unreach", "violat")
 UNKNOWN_TEXT = "unmatchedline"  # the words of an event that no template names
 
 _TOKEN = re.compile(r"[^\W_]+")  # letters and digits
@@ -32,6 +36,11 @@ def words(text: str) -> list[str]:
     tokens = (match[0] for match in _TOKEN.finditer(text.replace("<*>", " ")))
     found = (word.lower() for token in tokens if not _DIGIT.search(token) for word in _HUMP.split(token))
     return list(islice((word for word in found if len(word) <= MAX_LETTERS), MAX_WORDS))
+
+
+def alarming(text: str) -> bool:
+    """Whether a template says that something went wrong."""
+    return any(word.startswith(ALARM) for word in words(text))
 
 
 def bucket_ids(texts: Sequence[str], n_buckets: int) -> np.ndarray:

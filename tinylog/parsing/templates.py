@@ -7,12 +7,18 @@ length.
 """
 from __future__ import annotations
 
-from .canonical import canonical, origins
+import re
+from bisect import bisect_left
+from functools import lru_cache
+
+from .canonical import canonical
 from .masks import WILDCARD
 
 Pieces = list[bytes]
+_DIGITS = re.compile(rb"\d+")
 
 
+@lru_cache(maxsize=4096)
 def pieces(text: bytes) -> Pieces:
     """The literals around each <*>, canonical and with single spaces: n wildcards give n + 1 pieces, some of them
     empty."""
@@ -46,8 +52,12 @@ def spans(parts: Pieces, text: bytes) -> list[tuple[int, int]] | None:
 def values(parts: Pieces, content: bytes) -> list[bytes] | None:
     """What stands in the original content at each wildcard, in order, stripped; None where the pieces do not match."""
     flat = squeeze(content)
-    found = spans(parts, canonical(flat))
-    if found is None:
-        return None
-    origin = origins(flat)
-    return [flat[origin[start]:origin[end]].strip() for start, end in found]
+    text = _DIGITS.sub(b"0", flat)  # canonical: of one line this is ten times quicker than by NumPy
+    found = spans(parts, text)
+    if found is None or len(text) == len(flat):
+        return found and [flat[start:end].strip() for start, end in found]
+    places, shifts = [], [0]  # of each run of digits in `text`; by how much what stands behind it has moved
+    for run in _DIGITS.finditer(flat):
+        places.append(run.start() - shifts[-1])
+        shifts.append(shifts[-1] + run.end() - run.start() - 1)
+    return [flat[start + shifts[bisect_left(places, start)]:end + shifts[bisect_left(places, end)]].strip() for start, end in found]

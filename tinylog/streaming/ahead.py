@@ -23,8 +23,8 @@ from ..records import Block
 
 WAITING = 4  # blocks for each process that are read ahead
 
-_parser: Parser
-_key: re.Pattern[bytes] | None
+_parser: Parser | None = None  # of a worker
+_key: re.Pattern[bytes] | None = None
 
 
 def ahead(log: Iterable[Block], pipeline: Pipeline, jobs: int) -> Iterator[Block]:

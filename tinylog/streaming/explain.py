@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..records import PAD, UNKNOWN, Alert, Contribution, Reason, Windows
+from ..records import PAD, UNKNOWN, Alert, Contribution, Events, Reason, Template, Windows
+from .rates import LOG, TIMES, Finding
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -73,6 +74,32 @@ def _contributions(model: Model, session: Session, events: np.ndarray, share: np
     return tuple(found)
 
 
+def unusual_rate(model: Model, events: Events, finding: Finding, session: str | None) -> Alert:
+    """The alert of what the monitor of rates found in the lines of a block."""
+    template = model.parser.templates[finding.event] if finding.event != LOG else Template("", "")
+    time = float("nan") if events.times is None else float(events.times[finding.at])
+    return Alert(
+        time=None if np.isnan(time) else time,
+        session=session,
+        line_no=int(events.line_no[finding.at]),
+        file=events.file,
+        line=events.lines[finding.at],
+        score=round(finding.score, 3),
+        threshold=float(TIMES),
+        reason=finding.code,
+        why=_sentence(finding.code, template.text or "", None, (), finding.detail),
+        event_id=template.name or None,
+        template=template.text or None,
+        nearest=None,
+        detector="rates",
+        detail=finding.detail,
+        expected=(),
+        contrib=(),
+        events=(),
+        model=model.name,
+    )
+
+
 def _reason(model: Model, windows: Windows, i: int, detector: str) -> Reason:
     """The detector's own reason, with the code and the expectation of the strongest fact."""
     main = model.detectors[detector]
@@ -108,7 +135,7 @@ def _detail(model: Model, reason: Reason) -> dict[str, Any]:
 
 def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expected: tuple, detail: Mapping[str, Any]) -> str:
     text = {
-        "new_template": f"never seen in training: {template!r}",
+        "new_template": f"{'hardly ever' if detail.get('seen') else 'never'} seen in training: {template!r}",
         "event_set": "no normal session had this combination of events",
         "count_vector": "no normal session had each of these events this often",
         "bigram": "events followed one another as in no normal session",
@@ -124,8 +151,11 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "count": f"unusual counts, of {template!r} above all",
         "length": "an unusual number of lines",
         "unseen_event": f"training had no {template!r}",
+        "rate": f"{template!r} came {detail.get('count')} times within {_duration(detail.get('seconds', 0))}, usual are at most {detail.get('usual')}",
+        "silence": f"{repr(template) if template else 'the whole log'} was silent for {_duration(detail.get('seconds', 0))}, "
+                   f"usual are at most {_duration(detail.get('usual', 0))}",
     }.get(code, code)
-    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code != "value"]
+    facts = [f"{name} {_short(value)}" for name, value in detail.items() if code not in ("value", "new_template", "rate", "silence")]
     if nearest is not None:
         facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:
@@ -138,7 +168,16 @@ def _of_value(template: str, detail: Mapping[str, Any]) -> str:
     said = f"{detail.get('parameter', 'a value')} of {template!r}" + (f" is {_short(detail['value'])}" if "value" in detail else " is new")
     if "low" in detail:
         return f"{said}, expected {_short(detail['low'])} to {_short(detail['high'])}"
+    if detail.get("known") == 1:
+        return f"{said}, it was always the same"
     return said + (f", expected one of {detail['known']} known" if "known" in detail else "")
+
+
+def _duration(seconds: float) -> str:
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds:.3g} s"
 
 
 def _short(value: Any) -> str:

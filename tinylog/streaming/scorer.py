@@ -10,16 +10,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..pipeline import Pipeline, Step, recognise
 from ..reading.blocks import blocks
 from ..reading.formats import Format
-from ..records import Alert, Block, Windows
+from ..records import Alert, Block, Events, Windows
 from ..windowing.sessions import Session
-from .explain import explained
+from .causes import Causes
+from .explain import explained, unusual_rate
+from .rates import Rates
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -28,6 +30,15 @@ if TYPE_CHECKING:
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
 DRIFT_EVENTS = 1000  # events that are judged together
 DRIFT_LEAST = 100  # events at the end of a log that are enough to judge
+
+
+class Candidate(NamedTuple):
+    """An alert that may be told."""
+
+    when: tuple[float, bool]  # the line that decided it; what is closed comes behind what is certain
+    alert: Alert
+    session: Session | None
+    closed: bool
 
 
 class Scorer:
@@ -43,8 +54,11 @@ class Scorer:
         self.kinds: Counter[str] = Counter()
         self.latest = math.nan
         self._told: set[int] = set()  # numbers of open sessions that have alerted
+        self._silenced: set[int] = set()  # those of which a cause was counted instead
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
+        self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
+        self.rates = None if model.rates is None else Rates.from_json(model.rates)
 
     @classmethod
     def over_lines(cls, model: Model, lines: Iterable[bytes], form: Format | None = None) -> Iterator[Alert]:
@@ -52,6 +66,15 @@ class Scorer:
         form, log = recognise(blocks(lines) if hasattr(lines, "read1") else _blocks_of(lines), form)
         model = model.reading(form)
         return cls(model, model.pipeline(form)).run(log)
+
+    def skip(self, log: Iterable[Block]) -> None:
+        """Takes lines that are not judged: what is open behind them goes on in those that are."""
+        for block in log:
+            events = self.pipeline.events(block)
+            self.pipeline.windower.add(events)
+            if self.rates is not None:
+                self.rates.skip(events)
+        self.pipeline.windower.certain()
 
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
         """Alerts, as soon as they are known."""
@@ -61,8 +84,7 @@ class Scorer:
 
     def judged(self, step: Step) -> Iterator[Alert]:
         """Alerts of one block behind the pipeline."""
-        yield from self._judge(step.certain, closed=False)
-        yield from self._judge(step.closed, closed=True)
+        yield from self._in_order(step)
         yield from self._drift(self._new_events(step))
 
     def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float]]:
@@ -80,20 +102,54 @@ class Scorer:
         windows = self.model.renumbered(self.pipeline.windows(sessions))
         return windows, *self.model.scores(windows)
 
-    def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Alert]:
+    def _in_order(self, step: Step) -> Iterator[Alert]:
+        """The alerts of a block in the order of the lines that decided them, so that what is told does not depend on how blocks are cut."""
+        found = [*self._rates(step.events), *self._judge(step.certain, closed=False), *self._judge(step.closed, closed=True)]
+        for _, alert, session, closed in sorted(found, key=lambda each: each[0]):
+            if session is not None and session.order in self._told:
+                continue
+            if self._is_told(alert, session):
+                yield self._counted(alert)
+                if not closed:
+                    self._told.add(session.order)
+        over = [session.order for session in step.closed]
+        self._told.difference_update(over)
+        self._silenced.difference_update(over)
+
+    def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Candidate]:
+        """The anomalous ones of the sessions, which are all closed or all certain."""
         if not sessions:
             return
         windows, scores, names = self._scored(sessions)
         self.counters["sessions"] += closed * len(sessions)
+        whenever = closed and self.pipeline.spec.kind == "session"  # the line that shows that a session is over is not known
         for i in self._alerting(sessions, scores, closed).tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
-                yield self._counted(explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i]))
-            if not closed:
-                self._told.add(session.order)
-        if closed:
-            self._told.difference_update(session.order for session in sessions)
+                alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
+                decided = math.inf if whenever or not session.line_nos else session.line_nos[-1]
+                yield Candidate((decided, closed), alert, session, closed)
+
+    def _rates(self, events: Events | None) -> Iterator[Candidate]:
+        """What comes too often, or no longer."""
+        for finding in self.rates.add(events) if self.rates is not None and events is not None else ():
+            keys = events.sessions[finding.at] if self.pipeline.spec.kind == "lines" and events.sessions is not None else ()
+            alert = unusual_rate(self.model, events, finding, keys[0].decode("utf-8", "backslashreplace") if keys else None)
+            yield Candidate((alert.line_no, False), alert, None, True)
+
+    def _is_told(self, alert: Alert, session: Session | None) -> bool:
+        """Whether to tell an alert; where causes are told once, why not is counted, once a session."""
+        if self.causes is None:
+            return True
+        by_lines = self.pipeline.spec.kind == "lines"  # a window's number is then that of its first line, and a host's incidents are its own
+        number = 0 if session is None else session.order // self.pipeline.spec.size if by_lines else session.order
+        first = session is None or session.order not in self._silenced
+        verdict = self.causes.judge(alert, number, first, (alert.session or "") if by_lines else "")
+        if verdict != "told" and first:
+            self.counters[verdict] += 1
+            self._silenced.update(() if session is None else (session.order,))
+        return verdict == "told"
 
     def _alerting(self, sessions: Sequence[Session], scores: np.ndarray, closed: bool) -> np.ndarray:
         """Which sessions are alerts, in order: those above the threshold or, with a budget, those that are rare enough for it."""
@@ -112,10 +168,11 @@ class Scorer:
             self._new = self._new[DRIFT_EVENTS:]
             if share > DRIFT_SHARE:
                 self._drifted = True
+                advice = "the model is out of date, train it again" if self.causes is None else "the log has changed, learn again from here"
                 yield self._counted(Alert(
                     None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
-                    f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: the model is out "
-                    "of date, train it again", None, None, None, "drift", {}, (), (), (), self.model.name))
+                    f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: {advice}", None, None, None,
+                    "drift", {}, (), (), (), self.model.name))
 
     def _counted(self, alert: Alert) -> Alert:
         self.counters["alerts"] += 1
@@ -126,12 +183,12 @@ class Scorer:
         """(N,) bool: which events of a block training never saw. They are counted, and the latest time is kept."""
         if step.events is None:
             ids = self.pipeline.form.name == "ids"  # otherwise their lines came in blocks before
-            rarity = self.model.rarity(np.fromiter(chain.from_iterable(s.events for s in step.closed if ids), np.int32))
+            event_ids = np.fromiter(chain.from_iterable(s.events for s in step.closed if ids), np.int32)
         else:
-            rarity = step.events.rarity
+            event_ids = step.events.event_ids
             if step.events.times is not None:
                 self.latest = float(np.fmax.reduce(step.events.times, initial=self.latest))  # NaN only where all are
-        new = rarity == 0
+        new = self.model.unseen(event_ids)
         self.counters["unseen"] += int(new.sum())
         return new
 

@@ -24,7 +24,7 @@ from . import pca, student
 from .dataset import Dataset
 from .distil import Progress, joined
 from .minimise import cosine, minimise
-from .thresholds import of_normals
+from .thresholds import of_nearly_normals, of_normals
 from .word_vectors import train_word_vectors, with_idf
 
 MANY_ANOMALIES = 0.1  # a larger share among sessions is a choice of whoever made the file, not what a log has
@@ -46,6 +46,7 @@ class Options:
     false_alarms: float = 0.001  # wanted share of normal windows, where a detector learns from those alone
     vectors: Vectors | None = None  # what the network reads; None: what suits the log
     explained: bool = True  # with word vectors, for the nearest known template
+    contaminated: bool = False  # some of the windows that are taken for normal are not
     configs: Mapping[str, Any] = field(default_factory=dict)  # of detectors, where not the default one
 
 
@@ -184,7 +185,7 @@ def _fitted(kind: str, material: _Material, options: Options, before: Mapping[st
     detector = fit(windows, told)
     threshold = detector.threshold
     if threshold is None:
-        threshold = of_normals(detector, fit, windows, options.false_alarms)
+        threshold = (of_nearly_normals if options.contaminated else of_normals)(detector, fit, windows, options.false_alarms)
     return detector, ceil(1000 * threshold) / 1000  # scores are compared in three decimals: none is to be above it by rounding
 
 

@@ -6,6 +6,7 @@ more than once stays what it was; the kinds that occur once are judged by twins 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,24 @@ import numpy as np
 from ..records import Windows
 
 FOLDS = 3  # twins; each is fitted without a stretch of the windows that occur once
+CONTAMINATED = 0.05  # share of windows that may be anomalous although they are taken for normal
 
 
 def of_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, rate: float) -> float:
     """The lowest score that at most `rate` of the windows are above, by weight. fit(windows) -> a detector like `detector`."""
+    return quantile(*held_back(detector, fit, windows), rate)
+
+
+def of_nearly_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, rate: float) -> float:
+    """The same, of surprises in nats, where up to CONTAMINATED of the windows are anomalous: what lies beyond that quantile is not looked
+    at. A surprise of s nats has a chance of exp(-s), so the tail goes on from there with one nat an e-fold, but not beyond the largest.
+    """
+    scores, weights = held_back(detector, fit, windows)
+    return min(quantile(scores, weights, CONTAMINATED) + max(log(CONTAMINATED / rate), 0.0), float(scores.max()))
+
+
+def held_back(detector: Any, fit: Callable[[Windows], Any], windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """(B,) the score of each window as if it had been logged once less, and its weight."""
     weights = np.ones(len(windows)) if windows.weights is None else windows.weights.astype(np.float64)
     once = np.flatnonzero(weights <= 1)
     scores = np.empty(len(windows), np.float32)
@@ -29,7 +44,7 @@ def of_normals(detector: Any, fit: Callable[[Windows], Any], windows: Windows, r
         scores[fold] = fit(windows.take(kept)).score(windows.take(fold)) if kept.any() else detector.score(windows.take(fold))
     if not folds:
         scores[once] = detector.score(windows.take(once))
-    return quantile(scores, weights, rate)
+    return scores, weights
 
 
 def quantile(scores: np.ndarray, weights: np.ndarray, rate: float) -> float:

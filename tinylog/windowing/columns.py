@@ -17,10 +17,12 @@ LARGEST = 1e30  # a number beyond it says no more in float32
 
 
 def columns(sessions: Sequence[Session], T: int, needs: Collection[str], content: Callable[[bytes], bytes],
-            values: Callable[[bytes, int], list[bytes]], entities: Callable[[Sequence[bytes]], list[bytes]]) -> dict[str, np.ndarray]:
+            values: Callable[[bytes, int], list[bytes]], entities: Callable[[Sequence[bytes]], list[bytes]],
+            valued: Collection[int] | None = None) -> dict[str, np.ndarray]:
     """The columns of FROM_LINES that `needs` names, by name, of windows with T events; see Windows for their shapes.
 
     content(line): without its header; values(content, event id): its variable parts, in order; entities(lines): who wrote each.
+    valued: the events whose variable parts anybody reads, the others have none; None: all.
     """
     found: dict[str, np.ndarray] = {}
     if "times" in needs:
@@ -32,7 +34,8 @@ def columns(sessions: Sequence[Session], T: int, needs: Collection[str], content
     if "entities" in needs:
         found["entities"] = _lists(entities(session.lines) for session in sessions)
     if "values" in needs or "tokens" in needs:
-        parts = [[values(content(line), event)[:VALUES] for line, event in zip(session.lines, session.events)] for session in sessions]
+        parts = [[values(content(line), event)[:VALUES] if valued is None or event in valued else [] for line, event in zip(session.lines, session.events)]
+                 for session in sessions]
         found |= {name: array for name, array in zip(("values", "tokens"), _values(parts, T)) if name in needs}
     return found
 

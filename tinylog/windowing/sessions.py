@@ -129,7 +129,7 @@ class Sessions:
         return len(self._open)
 
     def certain(self) -> list[Session]:
-        """What became certain since it was last asked: copies of open sessions, each as its first line of rarity below 0 left it."""
+        """What became certain since it was last asked: copies of open sessions, each as a line of rarity below 0, and below all before it, left it."""
         certain, self._certain = self._certain, []
         return certain
 

@@ -35,16 +35,15 @@ class Sliding:
         """Takes the lines of a block; gives the windows that they filled, in the order in which they were filled."""
         full: list[tuple[int, Session]] = []
         for key, at in self._positions(events):
-            start, sure = 0, () if events.rarity is None else np.flatnonzero(events.rarity[at] < 0)
+            start, sure = 0, np.zeros(0, np.intp) if events.rarity is None else np.flatnonzero(events.rarity[at] < 0)
             while start < len(at):
                 window = self._open.pop(key, None) or Session(key, self._seen + int(at[start]), events.file)
                 stop = start + self.size - window.n_events
-                found = np.searchsorted(sure, start)
-                certain = window.rarity >= 0 and found < len(sure) and sure[found] < stop
-                if certain:
-                    stop = int(sure[found]) + 1
+                stranger = [i for i in sure[(sure >= start) & (sure < stop)].tolist() if events.rarity[at[i]] < window.rarity] if len(sure) else ()
+                if stranger:
+                    stop = stranger[0] + 1
                 extend(window, events, at[start:stop], self.keep)
-                if certain:
+                if stranger:
                     self._certain.append(window.so_far(self.size))
                 if window.n_events == self.size:
                     full.append((int(at[stop - 1]), window))

@@ -1,0 +1,216 @@
+"""No model given: how much is learned from, what is told then, that anomalies in what was learned from do no harm."""
+import json
+import subprocess
+import sys
+from datetime import datetime, timezone
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from tinylog import detect, load
+from tinylog.errors import ConfigError, InputError
+from tinylog.reading.formats import FORMATS
+from tinylog.records import Alert, Block, Windows
+from tinylog.streaming.causes import BURST, Causes
+from tinylog.streaming.scorer import Scorer
+from tinylog.training import thresholds, warmup
+
+from conftest import run_command
+
+SYSLOG = FORMATS["syslog"]
+JOB = ("job {} queued by scheduler", "job {} started on worker", "job {} read {} rows from table", "job {} finished and was archived")
+
+
+def log(n: int, seed: int = 0, start: float = 1_772_352_000, plant: dict[int, str] = {}, every: float = 2.0) -> bytes:
+    """n lines of jobs, one after the other, with a heartbeat every 20 lines; `plant` puts messages in the place of some lines."""
+    rng, lines, job, step = np.random.default_rng(seed), [], 0, 0
+    for i in range(n):
+        if i in plant:
+            message = plant[i]
+        elif i % 20 == 0:
+            message = "watchdog says that all is well"
+        else:
+            message = JOB[step].format(job, int(rng.normal(5000, 300)))
+            job, step = (job + 1, 0) if step == 3 else (job, step + 1)
+        when = datetime.fromtimestamp(start + every * i + rng.uniform(0, 1), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines.append(f"{when} box app[12]: {message}")
+    return "\n".join(lines).encode() + b"\n"
+
+
+def told(data: bytes, capsys, tmp_path, *options: str) -> tuple[list[dict], str]:
+    """The alerts of `detect --fresh --json`, and what it said on standard error."""
+    (tmp_path / "any.log").write_bytes(data)
+    assert detect.main(["--fresh", "--json", *options, str(tmp_path / "any.log")]) == 0
+    out, err = capsys.readouterr()
+    return [json.loads(line) for line in out.splitlines()], err
+
+
+def test_normal_log_is_quiet(capsys, tmp_path):
+    alerts, err = told(log(20_000), capsys, tmp_path)
+    assert alerts == []
+    assert "learned from the first 10000 lines" in err and "5 templates" in err and "no new template" in err
+
+
+def test_planted_anomalies_are_told_each_with_its_reason(capsys, tmp_path):
+    planted = {6010: "disk sda3 failed with an uncorrectable error", 7003: JOB[3].format(1, 1), 8002: "job 7 read 90000000 rows from table"}
+    alerts, _ = told(log(10_000, plant=planted), capsys, tmp_path)
+    assert [(a["reason"], a["line_no"]) for a in alerts][:1] == [("new_template", 6011)]
+    assert {"new_template", "value"} <= {a["reason"] for a in alerts} and len(alerts) <= 4
+    assert alerts[0]["line"].endswith("uncorrectable error")
+
+
+def test_heartbeat_that_stops_is_told(capsys, tmp_path):
+    data = log(10_000).split(b"\n")
+    kept = [line for i, line in enumerate(data) if i < 8000 or b"watchdog" not in line]
+    alerts, _ = told(b"\n".join(kept), capsys, tmp_path)
+    assert [a["reason"] for a in alerts] == ["silence"] and "watchdog" in alerts[0]["template"]
+
+
+def test_what_recurs_is_told_once_and_counted(capsys, tmp_path):
+    error = "cannot reach the database: connection refused"
+    alerts, err = told(log(10_000, plant={i: error for i in range(6000, 9000, 150)}), capsys, tmp_path)
+    assert [a["template"] for a in alerts].count(error) == 1 and "not told" in err
+
+
+def test_anomaly_in_the_warm_up_is_no_normal(capsys, tmp_path):
+    """What was there once, or in one window again and again, is told when it comes back."""
+    error = "disk sda3 failed with an uncorrectable error"
+    planted = dict.fromkeys([1003, 1006, 1009, 1012, 7005], error)
+    alerts, _ = told(log(10_000, plant=planted), capsys, tmp_path)
+    assert [(a["reason"], a["line_no"]) for a in alerts] == [("new_template", 7006)] and "hardly ever" in alerts[0]["why"]
+
+
+def test_new_template_like_a_known_one_is_less_than_one_like_nothing(capsys, tmp_path):
+    alike, strange = "job 7 started on spare worker", "thermal shutdown imminent"
+    alerts, _ = told(log(10_000, plant={6007: alike, 8007: strange}), capsys, tmp_path)
+    assert strange in [a["template"] for a in alerts] and alike not in [a["template"] for a in alerts if a["reason"] == "new_template"]
+
+
+def test_saved_model_tells_the_same(capsys, tmp_path):
+    data = log(20_000, plant={15_010: "disk sda3 failed with an uncorrectable error"})
+    alerts, _ = told(data, capsys, tmp_path, "--save", str(tmp_path / "kept.tinylog"))
+    model = load(tmp_path / "kept.tinylog")
+    assert model.rates is not None and list(model.thresholds) == ["backoff", "newcomer", "deeplog_value"]
+    again = run_command("detect", "--json", "-m", tmp_path / "kept.tinylog", stdin=b"".join(data.splitlines(True)[10_000:]))
+    assert [json.loads(line)["template"] for line in again.stdout.splitlines()] == [a["template"] for a in alerts] != []
+
+
+def cut(data: bytes, places: list[int]) -> list[Block]:
+    """The lines as blocks that end behind the given lines."""
+    lines, found, start = data.splitlines(True), [], 0
+    for stop in [*sorted({min(place, len(lines)) for place in places}), len(lines)]:
+        if stop > start:
+            found.append(Block(b"".join(lines[start:stop]), start + 1, None))
+        start = max(start, stop)
+    return found
+
+
+MESSY = log(2400, plant={1500: "disk sda3 failed", 1501: "disk sda3 is gone for good", 1900: JOB[3].format(1, 1), 2001: "out of memory: killed worker"},
+            every=20.0)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.integers(1, 2400), max_size=8))
+def test_alerts_do_not_depend_on_how_the_stream_is_cut(places):
+    assert fresh(cut(MESSY, places)) == fresh(cut(MESSY, [])) != []
+
+
+def fresh(log: list[Block]) -> list[tuple]:
+    warm, rest = warmup.first_part(iter(log), SYSLOG)
+    model = warmup.warmed_up(warm, SYSLOG)
+    scorer = Scorer(model, model.pipeline(SYSLOG))
+    scorer.skip(warm)
+    return [(alert.line_no, alert.reason, alert.why, alert.score) for alert in scorer.run(rest)]
+
+
+@pytest.mark.parametrize("n, wanted, lines", [(300, None, 150), (3001, None, 1500), (30_000, None, 10_000), (12_000, None, 6000), (300, 7, 7), (3000, 600.0, 300)])
+def test_how_much_is_learned_from(n, wanted, lines):
+    data = log(n)
+    warm, rest = warmup.first_part(iter(cut(data, [2, 100, 290])), SYSLOG, wanted)
+    assert abs(sum(block.data.count(b"\n") for block in warm) - lines) <= (1 if wanted == 600.0 else 0)
+    behind = list(rest)
+    assert b"".join(block.data for block in warm + behind) == data
+    assert behind[0].first_line_no == warm[-1].first_line_no + warm[-1].data.count(b"\n")
+
+
+def test_pipe_is_not_read_ahead():
+    asked = []
+
+    def live():
+        for block in cut(log(12_000), [5000, 10_001, 11_000]):
+            asked.append(block.first_line_no)
+            yield block
+
+    warm, rest = warmup.first_part(live(), SYSLOG, live=True)
+    assert sum(block.data.count(b"\n") for block in warm) == 10_000 and asked == [1, 5001] and next(rest).first_line_no == 10_001
+
+
+def test_learning_goes_on_while_templates_are_new():
+    words = ["".join(chr(97 + (7 * i + 11 * j * j + k * i) % 26) for k in range(6)) for i in range(24) for j in range(5)]
+    texts = [" ".join(words[5 * i:5 * i + 5]) for i in range(24)]
+    growing = "".join(f"2026-03-01T08:00:00Z box app: {texts[min(i // 500, 23)]}\n" for i in range(50_000)).encode()
+    warm, _ = warmup.first_part(iter(cut(growing, [])), SYSLOG)
+    assert sum(block.data.count(b"\n") for block in warm) == 20_000
+
+
+def test_what_cannot_be_learned_from_is_refused():
+    for data, wanted in ((b"one line\n", None), (log(10), 10), (log(10), 99)):
+        with pytest.raises(InputError, match="--warmup"):
+            warmup.first_part(iter(cut(data, [])), SYSLOG, wanted)
+    with pytest.raises(ConfigError, match="number of lines"):
+        warmup.first_part(iter(cut(log(10), [])), FORMATS["ids"], 60.0)
+
+
+def test_commands_that_contradict_or_lack_words_are_refused(tmp_path):
+    assert run_command("detect", "--fresh", "-m", tmp_path / "x").returncode == 2
+    done = run_command("detect", stdin=b"5 5 22 11\n5 5 22 9\n" * 20)
+    assert done.returncode == 2 and b"'ids'" in done.stderr and done.stdout == b""
+
+
+def test_learning_needs_numpy_alone():
+    code = ("import sys; from tinylog import detect; detect.main(['--fresh', '-']); "
+            "sys.stderr.write(' '.join(name for name in ('scipy', 'fasttext', 'tinylog.training') if name in sys.modules))")
+    done = subprocess.run([sys.executable, "-c", code], input=log(400), capture_output=True, check=True)
+    assert done.stderr.decode().splitlines()[-1] == "tinylog.training"
+
+
+def test_sessions_whose_key_no_line_has_become_windows():
+    lines = b"".join(b"081109 %06d 143 INFO dfs.DataNode: all is well %d\n" % (200_000 + i % 60, i) for i in range(200))
+    model = warmup.warmed_up(cut(lines, []), FORMATS["hdfs"])
+    assert model.spec.kind == "lines" and len(model.score(model.pipeline(FORMATS["hdfs"]).windows([]))) == 0
+
+
+def test_threshold_does_not_follow_the_anomalous_windows():
+    class Scores:
+        def __init__(self, scores):
+            self.score = lambda windows: scores[windows.events[:, 0]].astype(np.float32)
+
+    rng = np.random.default_rng(0)
+    normal = rng.exponential(1, 1000)
+    dirty = np.append(normal[:970], 30 + rng.exponential(1, 30))
+    found = [thresholds.of_nearly_normals(Scores(s), lambda w, s=s: Scores(s), Windows(np.arange(1000)[:, None]), 0.0002) for s in (normal, dirty)]
+    assert 5 < found[0] < 10 and 5 < found[1] < 15
+
+
+def test_cause_is_told_once_a_burst_by_its_first_and_its_worst_and_what_is_common_not_at_all():
+    causes = Causes()
+
+    def alert(event, time, score=1.0):
+        return Alert(time, None, 1, None, b"", score, 0.0, "sequence", "", event, "x", None, "backoff", {"came": event}, (), (), (), "m")
+
+    assert causes.judge(alert("1", 0.0), 0) == "told"
+    assert causes.judge(alert("1", 9999.0), 500) == "repeated"
+    assert causes.judge(alert("2", BURST / 2), 500) == "burst" and causes.judge(alert("2", BURST / 2, 2.0), 500) == "told"
+    assert causes.judge(alert("3", BURST + 1), 500) == "told"
+    causes = Causes.from_json(json.loads(json.dumps(causes.to_json())))
+    assert [causes.judge(alert("3", 1e6 + i), 500 + 2 * i) for i in range(30)][-1] == "common"
+    assert causes.judge(alert("4", 2e6), 600, stream="host") == "told"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, most", [("bgl/BGL_first100k.log.gz", 30), ("throughput/linux_25k.log.gz", 15), ("throughput/iotdb_60k.log.gz", 10),
+                                        ("hdfs/raw_dev/HDFS_raw_dev.log.gz", 20)])
+def test_real_logs_have_few_alerts(data, capsys, name, most):
+    assert detect.main(["--fresh", "--json", str(data / name)]) == 0
+    assert 1 <= len(capsys.readouterr().out.splitlines()) <= most
