@@ -274,7 +274,7 @@ def test_behind_a_queue_with_records_as_they_are(app):
     asyncio.run(main())
     listener.stop()
     handler.close()
-    assert [(alert.session, alert.template) for alert in alerts] == [("r5", "cannot reach <*> for r<*>: <*>")]
+    assert [(alert.session, alert.template) for alert in alerts] == [("r5", "app: cannot reach <*> for r<*>: <*>")]
 
 
 def test_a_model_that_is_none_is_refused_before_anything_is_logged(tmp_path):

@@ -290,4 +290,4 @@ def test_watch_program_names_the_order_that_was_late(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, EXAMPLES / "watch_program.py", tmp_path], capture_output=True, env=environment)
     (alert,) = done.stdout.decode().splitlines()
-    assert done.returncode == 0 and alert.startswith("#342: never seen in training: 'order #<*>: the bank took <*> s, asking again'")
+    assert done.returncode == 0 and alert.startswith("#342: never seen in training: 'shop: order #<*>: the bank took <*> s, asking again'")
