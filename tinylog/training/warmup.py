@@ -266,12 +266,12 @@ def _cut(warm: Sequence[Block], form: Format, parser: Parser, spec: WindowSpec) 
 
 
 def _span(warm: Sequence[Block], form: Format) -> float | None:
-    """Seconds of log time, None where the lines have none."""
+    """Seconds of log time, None where the lines have none or go back."""
     if form.time is None:
         return None
     ends = [form.times(lines) for lines in (warm[0].data.split(b"\n")[:-1], warm[-1].data.split(b"\n")[:-1])]
     known = [times[~np.isnan(times)] for times in ends]
-    return float(known[1][-1] - known[0][0]) if all(map(len, known)) else None
+    return float(known[1][-1] - known[0][0]) if all(map(len, known)) and known[1][-1] >= known[0][0] else None
 
 
 def _duration(seconds: float) -> str:
