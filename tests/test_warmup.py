@@ -16,6 +16,7 @@ from tinylog.records import Alert, Block, Windows
 from tinylog.streaming.causes import BURST, Causes
 from tinylog.streaming.scorer import Scorer
 from tinylog.training import thresholds, warmup
+from tinylog.training.first_part import first_part
 
 from conftest import run_command
 
@@ -118,7 +119,7 @@ def test_alerts_do_not_depend_on_how_the_stream_is_cut(places):
 
 
 def fresh(log: list[Block]) -> list[tuple]:
-    warm, rest = warmup.first_part(iter(log), SYSLOG)
+    warm, rest = first_part(iter(log), SYSLOG)
     model = warmup.warmed_up(warm, SYSLOG)
     scorer = Scorer(model, model.pipeline(SYSLOG))
     scorer.skip(warm)
@@ -128,7 +129,7 @@ def fresh(log: list[Block]) -> list[tuple]:
 @pytest.mark.parametrize("n, wanted, lines", [(300, None, 150), (3001, None, 1500), (30_000, None, 10_000), (12_000, None, 6000), (300, 7, 7), (3000, 600.0, 300)])
 def test_how_much_is_learned_from(n, wanted, lines):
     data = log(n)
-    warm, rest = warmup.first_part(iter(cut(data, [2, 100, 290])), SYSLOG, wanted)
+    warm, rest = first_part(iter(cut(data, [2, 100, 290])), SYSLOG, wanted)
     assert abs(sum(block.data.count(b"\n") for block in warm) - lines) <= (1 if wanted == 600.0 else 0)
     behind = list(rest)
     assert b"".join(block.data for block in warm + behind) == data
@@ -143,7 +144,7 @@ def test_pipe_is_not_read_ahead():
             asked.append(block.first_line_no)
             yield block
 
-    warm, rest = warmup.first_part(live(), SYSLOG, live=True)
+    warm, rest = first_part(live(), SYSLOG, live=True)
     assert sum(block.data.count(b"\n") for block in warm) == 10_000 and asked == [1, 5001] and next(rest).first_line_no == 10_001
 
 
@@ -151,7 +152,7 @@ def test_learning_goes_on_while_templates_are_new():
     words = ["".join(chr(97 + (7 * i + 11 * j * j + k * i) % 26) for k in range(6)) for i in range(24) for j in range(5)]
     texts = [" ".join(words[5 * i:5 * i + 5]) for i in range(24)]
     growing = "".join(f"2026-03-01T08:00:00Z box app: {texts[min(i // 500, 23)]}\n" for i in range(50_000)).encode()
-    warm, _ = warmup.first_part(iter(cut(growing, [])), SYSLOG)
+    warm, _ = first_part(iter(cut(growing, [])), SYSLOG)
     assert sum(block.data.count(b"\n") for block in warm) == 20_000
 
 
@@ -164,9 +165,9 @@ def test_times_that_go_back_are_learned_from():
 def test_what_cannot_be_learned_from_is_refused():
     for data, wanted in ((b"one line\n", None), (log(10), 10), (log(10), 99)):
         with pytest.raises(InputError, match="--warmup"):
-            warmup.first_part(iter(cut(data, [])), SYSLOG, wanted)
+            first_part(iter(cut(data, [])), SYSLOG, wanted)
     with pytest.raises(ConfigError, match="number of lines"):
-        warmup.first_part(iter(cut(log(10), [])), FORMATS["ids"], 60.0)
+        first_part(iter(cut(log(10), [])), FORMATS["ids"], 60.0)
 
 
 def test_commands_that_contradict_or_lack_words_are_refused(tmp_path):
