@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from .errors import TinylogError
+from .errors import ModelFileError, TinylogError
 
 if TYPE_CHECKING:
     from .model import Model
@@ -61,6 +61,13 @@ def recognised(args: argparse.Namespace, dropped: Counter[str], expected: str | 
     from .pipeline import read, recognise
     form = given_format(args)
     return recognise(read(args.files, dropped), form, expected if form is None else None, dropped, joined)
+
+
+def check_folder(path: str) -> None:
+    """Whether a model file can be written there, asked before the work and not behind it. ModelFileError if not."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise ModelFileError(f"{path} cannot be written: {folder} is not a folder that can be written to")
 
 
 def positive(text: str) -> int:

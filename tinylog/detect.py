@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .console import arguments, log_and_model, note, positive, recognised, run, window  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, check_folder, log_and_model, note, positive, recognised, run, window  # isort: skip, it sets the thread variables before NumPy is imported
 from .model import bundled, bundled_names
 from .output import FORMATS, writer
 from .output.escape import plain
@@ -105,11 +105,13 @@ def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, d
     form, log = recognised(args, dropped)
     if form.name == "ids" or form.name in bundled_names() and not (args.fresh or args.warmup or args.save):  # ids say nothing by themselves
         return form, log, bundled(form).reading(form), []
-    from .training import warmup  # much to import, and most runs have a model
-    live = warmup.may_go_on(args.files)
+    from .training import first_part, warmup  # much to import, and most runs have a model
+    if args.save:
+        check_folder(args.save)
+    live = first_part.may_go_on(args.files)
     if live:
         note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
-    warm, rest = warmup.first_part(log, form, args.warmup, live)
+    warm, rest = first_part.first_part(log, form, args.warmup, live)
     cut = {"session": args.session, "window": args.window, "timeout": args.session_timeout}
     model = warmup.warmed_up(warm, form, **cut)
     note(warmup.summary(model, warmup.rehearsed(warm, form, **cut)))

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .console import arguments, given_format, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, check_folder, given_format, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
 
 import numpy as np
 
 from . import detectors
 from .embedding.vectors import Vectors
-from .errors import InputError, ModelFileError
+from .errors import InputError
 from .metrics.classification import figures
 from .model import Model
 from .parsing.parser import KINDS
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 cut_like=getattr(modules[names[0]], "WINDOW", None), parser=args.parser)
     vectors = _vectors(args.vectors, templates, data) if args.vectors else None
     options = Options(names, args.seed, args.epochs, not args.no_teacher, args.prior, args.false_alarms, vectors)
-    _check_folder(args.output)
+    check_folder(args.output)
     note(f"tinylog: {data.lines} lines ({data.form.name}), {len(data.train)} {'windows' if data.timed else 'sessions'}, "
          + ("no labels: all are taken as normal" if data.train.labels is None else f"{int(data.train.labels.sum())} of them anomalous"))
     name = os.path.basename(args.output).removesuffix(".tinylog")
@@ -101,13 +101,6 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and below 1")
     return share
-
-
-def _check_folder(path: str) -> None:
-    """Whether the model file can be written there, asked before the work and not behind it."""
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise ModelFileError(f"{path} cannot be written: {folder} is not a folder that can be written to")
 
 
 def _table(twin: Model, windows: Windows) -> str:

@@ -28,6 +28,7 @@ from tinylog.output.as_text import line as to_text
 from tinylog.streaming.causes import Causes
 from tinylog.streaming.scorer import Scorer
 from tinylog.training import warmup
+from tinylog.training.first_part import first_part
 from tinylog.windowing.sessions import Session
 
 from .datasets import find
@@ -92,7 +93,7 @@ def watch(path: str, wanted: int | None = None) -> Watched:
     """What `python -m tinylog.detect --fresh` does with a log."""
     started = process_time()
     form, log = recognise(read([path], Counter()))
-    warm, rest = warmup.first_part(log, form, wanted)
+    warm, rest = first_part(log, form, wanted)
     model = warmup.warmed_up(warm, form)
     learning = process_time() - started
     pipeline = model.pipeline(form)

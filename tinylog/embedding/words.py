@@ -11,6 +11,7 @@ table of words is needed, and the weights of words that share a bucket cancel on
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import Sequence
 
@@ -38,6 +39,7 @@ def words(text: str) -> list[str]:
     return list(islice((word for word in found if len(word) <= MAX_LETTERS), MAX_WORDS))
 
 
+@lru_cache(maxsize=8192)
 def alarming(text: str) -> bool:
     """Whether a template says that something went wrong."""
     return any(word.startswith(ALARM) for word in words(text))

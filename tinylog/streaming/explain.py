@@ -151,9 +151,9 @@ def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expec
         "count": f"unusual counts, of {template!r} above all",
         "length": "an unusual number of lines",
         "unseen_event": f"training had no {template!r}",
-        "rate": f"{template!r} came {detail.get('count')} times within {_duration(detail.get('seconds', 0))}, usual are at most {detail.get('usual')}",
-        "silence": f"{repr(template) if template else 'the whole log'} was silent for {_duration(detail.get('seconds', 0))}, "
-                   f"usual are at most {_duration(detail.get('usual', 0))}",
+        "rate": f"{template!r} came {detail.get('count')} times within {duration(detail.get('seconds', 0))}, usual are at most {detail.get('usual')}",
+        "silence": f"{repr(template) if template else 'the whole log'} was silent for {duration(detail.get('seconds', 0))}, "
+                   f"usual are at most {duration(detail.get('usual', 0))}",
     }.get(code, code)
     facts = [f"{name} {_short(value)}" for name, value in detail.items() if code not in ("value", "new_template", "rate", "silence")]
     if nearest is not None:
@@ -173,7 +173,8 @@ def _of_value(template: str, detail: Mapping[str, Any]) -> str:
     return said + (f", expected one of {detail['known']} known" if "known" in detail else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """For people: "3.5 hours"."""
     for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.3g} {name}"
