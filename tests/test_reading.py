@@ -72,7 +72,7 @@ def cri(messages, size=16384):
     rows = []
     for i, message in enumerate(messages):
         parts = [message[at:at + size] for at in range(0, len(message), size)] or [b""]
-        rows += [b"%b stdout %b %b\n" % (moment(i), b"F" if part is parts[-1] else b"P", part) for part in parts]
+        rows += [b"%b stdout P %b\n" % (moment(i), part) for part in parts[:-1]] + [b"%b stdout F %b\n" % (moment(i), parts[-1])]
     return b"".join(rows)
 
 
