@@ -44,16 +44,25 @@ def given_format(args: argparse.Namespace) -> Format | None:
     return format_named(args.format) if args.format else None
 
 
-def log_and_model(args: argparse.Namespace, dropped: Counter[str]) -> tuple[Format, Iterator[Block], Model]:
-    """The log's format, the log, and the model for it, ready for this one log. TinylogError where they do not go together."""
+def log_and_model(args: argparse.Namespace, dropped: Counter[str], log: Iterator[Block] | None = None,
+                  log_format: str | None = None) -> tuple[Format, Iterator[Block], Model]:
+    """The log's format, the log, and the model for it, ready for this one log. TinylogError where they do not go together.
+
+    log: where it is read already; log_format: what its beginning, which is not there any more, was found to be.
+    """
     from .model import bundled, load
     from .pipeline import read, recognise
+    from .reading.formats import format_named
     form = given_format(args)
     model = load(args.model) if args.model else None
     expected = model.log_format if model is not None and form is None else None
-    form, log = recognise(read(args.files, dropped), form, expected)
+    log = read(args.files, dropped) if log is None else log
+    if log_format is not None:
+        form = form or format_named(log_format)
+    else:
+        form, log = recognise(log, form, expected)
     model = model or bundled(form)
-    return form, log, model.reading(form, named=args.format is not None)
+    return form, log, model.reading(form, named=args.format is not None or log_format is not None)
 
 
 def positive(text: str) -> int:

@@ -2,6 +2,10 @@
 
 One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once.
 With --output-format csv there is a row for every window, whether it alerts or not: its number, its session, 0 or 1.
+
+    python -m tinylog.detect -m MODEL --follow --state DIR --output alerts.log /var/log/app.log
+
+reads on for months: the file may be renamed or cut back, the process be killed at any moment.
 """
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, log_and_model, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .errors import ConfigError
 from .streaming.alerts import plain, to_json, to_text
+from .streaming.live import Live, needs_lines
 from .streaming.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -26,21 +32,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
+    options.add_argument("--max-sessions", type=positive, metavar="N", help="keep at most so many sessions open; beyond, the quietest is judged")
+    options.add_argument("--follow", action="store_true", help="wait for more lines, also in files that are renamed or cut back (SIGHUP: look now)")
+    options.add_argument("--state", metavar="DIR", help="go on where the last run with this directory was stopped or killed; the log's end is a pause")
+    options.add_argument("--state-every", type=float, metavar="SECONDS", help="a snapshot at the latest so often (600)")
+    options.add_argument("--output", metavar="FILE", help="append alerts to a file instead of standard output (SIGHUP: open it again)")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
     args = options.parse_args(argv)
     dropped: Counter[str] = Counter()
-    form, log, model = log_and_model(args, dropped)
-    pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
-    scorer = Scorer(model, pipeline, args.threshold)
-    if args.output_format == "csv":
-        _predictions(scorer, log)
-    else:
-        write = to_json if args.output_format == "json" else to_text
-        for alert in scorer.run(log):
-            sys.stdout.write(write(alert) + "\n")
-            sys.stdout.flush()
-    note(_summary(scorer, dropped))
-    return 3 if args.exit_code and scorer.counters["alerts"] else 0
+    if args.output_format == "csv" and (args.state or args.output):
+        raise ConfigError("--output-format csv has a row for every window, on standard output; --state and --output are for alerts")
+    scorer, live = None, Live(args.files, dropped, lambda text: note(f"tinylog: {text}"), args.follow, args.state, args.state_every, args.output)
+    with live:
+        form, log, model = log_and_model(args, dropped, live.log, live.log_format)
+        if args.follow or args.state:
+            needs_lines(form)
+        pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
+        if args.max_sessions:
+            pipeline.windower.max_open = args.max_sessions
+        scorer = Scorer(model, pipeline, args.threshold)
+        if args.output_format == "csv":
+            _predictions(scorer, log)
+        else:
+            live.run(scorer, log, to_json if args.output_format == "json" else to_text)
+    if scorer is not None:
+        note(_summary(scorer, dropped) + live.summary(scorer))
+    alerts = live.state.told if live.state else scorer.counters["alerts"] if scorer else 0
+    return live.code or (3 if args.exit_code and alerts else 0)
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
@@ -56,7 +74,7 @@ def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
 def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     """What was read, and whatever of it was dropped."""
     pipeline, counters = scorer.pipeline, scorer.counters
-    lost = dropped + Counter(pipeline.windower.counters) + Counter({key: n for key, n in pipeline.parser.counters.items() if key.endswith("full")})
+    lost = dropped + Counter(pipeline.windower.counters) + Counter({key: n for key, n in pipeline.parser.counters.items() if key.endswith(("full", "too_long", "forgotten"))})
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
             f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,6 +66,16 @@ class Scorer:
                 self.counters["sessions"] += len(scores)
                 self.counters["alerts"] += int((scores > self.threshold).sum())
                 yield from zip(step.closed, scores.tolist())
+
+    def to_json(self) -> dict[str, Any]:
+        """What it remembers across lines, as JSON values; the windower and the parser have their own."""
+        return {"told": sorted(self._told), "new": self._new.astype(int).tolist(), "drifted": self._drifted, "lines": self.pipeline.lines,
+                "counters": dict(self.counters)}
+
+    def from_json(self, values: dict[str, Any]) -> None:
+        """Go on where `to_json` was asked. KeyError, TypeError or ValueError for what it did not write."""
+        self._told, self._new, self._drifted = set(values["told"]), np.array(values["new"], bool), values["drifted"]
+        self.pipeline.lines, self.counters = values["lines"], Counter(values["counters"])
 
     def _scored(self, sessions: Sequence[Session]) -> tuple[Windows, np.ndarray, list[str]]:
         """Sessions as windows, their scores, and the detector of each."""

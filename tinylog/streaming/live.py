@@ -1,0 +1,102 @@
+"""One run of `detect`: logs in, alerts out, signals in between, and the state, where there is one.
+
+    Logs -blocks-> [State] -blocks-> Scorer -alerts-> [State] -bytes-> Output
+"""
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from ..pipeline import MAX_LINE
+from ..reading.follow import Logs
+from ..reading.waiting import Signals, Stopped
+from ..records import Alert, Block
+from .alerts import identity
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..reading.formats import Format
+    from .scorer import Scorer
+    from .state import Part, State
+
+
+class Live:
+    """What is open while a command runs: `with Live(...) as live`. `log`: the blocks; `code`: what the command leaves with."""
+
+    def __init__(self, paths: Sequence[str], dropped: Counter[str], note: Callable[[str], None], follow: bool = False,
+                 state: str | None = None, every: float | None = None, output: str | None = None) -> None:
+        """state: a directory; every: seconds between snapshots at most. InputError or StateError where something cannot be used."""
+        self.code = 0
+        self.output = Output(output)
+        self.signals = Signals(hangup=follow or output is not None or state is not None)
+        self.state: State | None = None
+        known = {}
+        if state is not None:
+            from .state import EVERY, State
+            self.state = State(state, note, EVERY if every is None else every)
+            known = {"positions": self.state.positions, "turns": self.state.turns}
+        self.logs = Logs(paths, dropped, MAX_LINE, self.signals, follow, pause=state is not None, **known)
+        self.log = iter(self.logs)
+
+    @property
+    def log_format(self) -> str | None:
+        """The format of the log, where an earlier run knew it."""
+        return None if self.state is None else self.state.log_format
+
+    def __enter__(self) -> Live:
+        self.signals.__enter__()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, *about: object) -> bool:
+        """A signal is no error."""
+        self.signals.__exit__()
+        self.logs.close()
+        self.output.close()
+        if isinstance(error, Stopped):
+            self.code = error.code
+            return True
+        return False
+
+    def run(self, scorer: Scorer, log: Iterator[Block], write: Callable[[Alert], str], parts: Mapping[str, Part] | None = None) -> None:
+        """Writes the alerts of a log. parts: what else lives across lines, by name. A log that has not ended leaves its open sessions open."""
+        encoding = "utf-8" if self.output.path is not None else sys.stdout.encoding
+        if self.state is None:
+            for alert in scorer.run(log):
+                self._reopen()
+                self.output.write((write(alert) + "\n").encode(encoding, "backslashreplace"))
+            return
+        self._begin(scorer, parts or {})
+        try:
+            for alert in scorer.run(self.state.following(log)):
+                self.state.say(identity(alert), (write(alert) + "\n").encode(encoding, "backslashreplace"))
+        except Stopped as stopped:
+            self.code = stopped.code
+        self.state.close()
+
+    def summary(self, scorer: Scorer) -> str:
+        """What waits, and what was written, where the log has not ended."""
+        waiting = len(scorer.pipeline.windower.open)
+        if self.state is not None:
+            return f"; {waiting} open ones wait in {self.state.folder}, where {self.state.written} bytes were written"
+        return f"; {waiting} open ones not judged" if waiting else ""
+
+    def _begin(self, scorer: Scorer, parts: Mapping[str, Part]) -> None:
+        from ..parsing.newcomers import Newcomers
+        pipeline, model = scorer.pipeline, scorer.model
+        about = {"log_format": pipeline.form.name, "model": f"{model.name} {model.fingerprint()}", "window": pipeline.spec.to_json()}
+        own = {"parser": Newcomers(pipeline.parser), "windower": pipeline.windower, "scorer": scorer}
+        self.state.begin(about, own | dict(parts), self.logs, self.output, lambda: pipeline.lines)
+
+    def _reopen(self) -> None:
+        if self.signals.hung_up:
+            self.signals.hung_up = False
+            self.output.reopen()
+
+
+def needs_lines(form: Format) -> None:
+    """ConfigError where a log cannot be read on: event-id sequences have a header, and sessions that are over."""
+    if form.name == "ids":
+        raise ConfigError("--follow and --state read log lines, and the log looks like event-id sequences (say --format where it is not)")
