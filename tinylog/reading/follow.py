@@ -20,7 +20,7 @@ class Logs:
     """Blocks of all of them. Between two, and while it waits, it looks whether a signal came.
 
     `turns`: which log gave how many bytes, one after the other since they were last taken; noted where there are several.
-    `on_idle` is called now and then while there is nothing to read. `replaying`: the turns of an earlier run are not over yet.
+    `began`: the positions before the first block, where it may pause. `on_idle` is called now and then while there is nothing to read. `replaying`: the turns of an earlier run are not over yet.
     """
 
     def __init__(self, paths: Sequence[str], counters: Counter[str], max_line: int, signals: Signals, follow: bool = False,
@@ -29,6 +29,7 @@ class Logs:
         known = {position["path"]: position for position in positions}
         self.tails = [Tail(path, counters, max_line, follow, not follow and not pause, known.get(path)) for path in paths]
         self.signals, self.follow, self.turns = signals, follow, []
+        self.began = self.positions() if pause else []
         self.on_idle: Callable[[], None] | None = None
         self.replaying = False
         self._script = turns if [position["path"] for position in positions] == list(paths) else ()

@@ -46,7 +46,6 @@ class Tail:
         self.path, self.counters, self.max_line, self.follow, self.ends = path, counters, max_line, follow, ends
         self.done, self.consumed = False, 0
         self._stream: Any = None
-        self._later: list[str] = []  # renamed files that come between the present one and that of the name
         self._began(0, 1)
         if position is not None:
             self._resume(position)
@@ -143,15 +142,14 @@ class Tail:
 
     def _follower(self) -> str | None:
         """The file that comes behind the present one, where there is one with bytes in it."""
-        if self._complete or self._stream is None:
+        if self._complete or self._stream is None or self.path == "-":
             return None
-        if self._later:
-            return self._later[0]
-        try:
-            there, mine = os.stat(self.path), os.fstat(self._stream.fileno())
-        except OSError:
+        mine, there = _identity(self._stream.fileno()), _identity(self.path)
+        if there in (None, mine) or not os.path.getsize(self.path):
             return None
-        return self.path if there.st_size and (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino) else None
+        own = next((name for name in _siblings(self.path) if _identity(name) == mine), None)
+        between = [] if own is None else _renamed_since(self.path, own)  # renamed more than once since the last look
+        return between[0] if between else self.path
 
     def _has_more(self) -> bool:
         """Whether bytes came behind what was the end when it was reached."""
@@ -161,7 +159,6 @@ class Tail:
         if follower is None:
             self.done = True
             return
-        del self._later[:1]
         try:
             self._open(follower)
         except InputError:
@@ -173,7 +170,6 @@ class Tail:
         names = [self.path] if self.path == "-" or self._packed else [self.path, *_siblings(self.path)]
         found = next((name for name in names if self._goes_on(name, position)), None)
         if found is not None:
-            self._later = _renamed_since(self.path, found) if found != self.path else []
             return
         self.counters["files_gone"] += "inode" in position and self.again
         self._began(0, position["line_no"] if not self.again else 1)
@@ -201,7 +197,7 @@ def _before(stream: Any, end: int) -> bytes:
     return os.pread(stream.fileno(), end - start, start)
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity(path: str | int) -> tuple[int, int] | None:
     try:
         about = os.stat(path)
     except OSError:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -94,7 +94,7 @@ class State:
         self._resolve()
         try:
             if self._snapshot is None:
-                self._renew()
+                self._renew(logs.began)  # the first lines may have been looked at already
             else:
                 self._journal.resume()
             if self._doubt is not None:
@@ -165,9 +165,9 @@ class State:
             self._output.write(data)
             self._try(lambda: self._journal.append({"said": 1}, sync=False))
 
-    def _renew(self) -> None:
+    def _renew(self, positions: Sequence[Position] | None = None) -> None:
         """A snapshot of now."""
-        self._journal.renew({"format": FORMAT, "about": self._about, "positions": self._logs.positions(),
+        self._journal.renew({"format": FORMAT, "about": self._about, "positions": self._logs.positions() if positions is None else positions,
                              "said": {name: n for name, n in self._said.items() if n > 0}, "until": self._until,
                              "parts": {name: part.to_json() for name, part in self._parts.items()}})
         self._logs.turns = []
