@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ class Toy:
 
     def __init__(self):
         self.seen, self.lines = Counter(), 0
+        self.pipeline, self.ageing = self, SimpleNamespace(due=False)
 
     def to_json(self):
         return {"seen": dict(self.seen), "lines": self.lines}
@@ -68,7 +70,7 @@ def toy_run(folder, paths, out=None, about="toy"):
     try:
         toy = Toy()
         logs = Logs(list(map(str, paths)), Counter(), 1 << 16, Signals(), pause=True, positions=held.positions, turns=held.turns)
-        held.begin({"log_format": about}, {"toy": toy}, logs, target, lambda: toy.lines)
+        held.begin({"log_format": about}, {"toy": toy}, logs, target, toy)
         with pytest.raises(Stopped):
             for name, data in toy.run(held.following(logs)):
                 held.say(name, data)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .console import arguments, log_and_model, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     options.add_argument("--max-sessions", type=positive, metavar="N", help="keep at most so many sessions open; beyond, the quietest is judged")
+    options.add_argument("--max-templates", type=positive, metavar="N", help="know at most so many templates beside the model's own (1000)")
     options.add_argument("--follow", action="store_true", help="wait for more lines, also in files that are renamed or cut back (SIGHUP: look now)")
     options.add_argument("--state", metavar="DIR", help="go on where the last run with this directory was stopped or killed; the log's end is a pause")
     options.add_argument("--state-every", type=float, metavar="SECONDS", help="a snapshot at the latest so often (600)")
@@ -50,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
         if args.max_sessions:
             pipeline.windower.max_open = args.max_sessions
+        if args.max_templates:
+            model.parser.bounds = replace(model.parser.bounds, max_newcomers=args.max_templates)
         scorer = Scorer(model, pipeline, args.threshold)
         if args.output_format == "csv":
             _predictions(scorer, log)
@@ -74,7 +78,7 @@ def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
 def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     """What was read, and whatever of it was dropped."""
     pipeline, counters = scorer.pipeline, scorer.counters
-    lost = dropped + Counter(pipeline.windower.counters) + Counter({key: n for key, n in pipeline.parser.counters.items() if key.endswith(("full", "too_long", "forgotten"))})
+    lost = dropped + Counter(pipeline.windower.counters) + Counter({key: n for key, n in pipeline.parser.counters.items() if key.endswith(("full", "forgotten"))})
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
             f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..records import Template
+from .drain import ANY
 from .parser import Parser
 
 
 class Newcomers:
-    """Those of one parser, which is frozen and knows none yet."""
+    """Those of one parser, which is frozen."""
 
     def __init__(self, parser: Parser) -> None:
         self.parser = parser
-        groups = parser._groups
-        self._own = len(groups.patterns), len(groups.events)  # what it has of its training
+        patterns = sum(ANY in words for _, words in parser.added)
+        # what it has of its training stands first in both
+        self._own = len(parser._groups.patterns) - patterns, len(parser._groups.events) - (len(parser.added) - patterns)
 
     def __len__(self) -> int:
         """How many it knows now."""

@@ -32,7 +32,6 @@ from .tokens import Line, Tokeniser, Words
 
 ContentOf = Callable[[bytes], bytes]
 KINDS = ("drain", "spell")
-LONGEST = 1 << 14  # bytes of a template; a longer line has none
 
 
 @dataclass(frozen=True)
@@ -211,9 +210,6 @@ class Parser:
             self.counters["templates_full"] += 1
             return UNKNOWN
         line = self._tokens.line(content)
-        if sum(map(len, line.tokens)) > LONGEST:
-            self.counters["templates_too_long"] += 1
-            return UNKNOWN
         first_open = self._first_learned if self._frozen_at is None else self._frozen_at
         pattern, event = self._groups.propose(line.words, first_open)
         text = _text(line, pattern) if self.kind == "drain" else shown(line, pattern)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..parsing.newcomers import Newcomers
 from ..pipeline import MAX_LINE
 from ..reading.follow import Logs
 from ..reading.waiting import Signals, Stopped
 from ..records import Alert, Block
+from .ageing import Ageing
 from .alerts import identity
 from .output import Output
 
@@ -62,10 +64,10 @@ class Live:
 
     def run(self, scorer: Scorer, log: Iterator[Block], write: Callable[[Alert], str], parts: Mapping[str, Part] | None = None) -> None:
         """Writes the alerts of a log. parts: what else lives across lines, by name. A log that has not ended leaves its open sessions open."""
+        scorer.ageing = Ageing(Newcomers(scorer.pipeline.parser), scorer.pipeline.windower)
         encoding = "utf-8" if self.output.path is not None else sys.stdout.encoding
         if self.state is None:
-            for alert in scorer.run(log):
-                self._reopen()
+            for alert in scorer.run(self._tended(log, scorer)):
                 self.output.write((write(alert) + "\n").encode(encoding, "backslashreplace"))
             return
         self._begin(scorer, parts or {})
@@ -84,16 +86,20 @@ class Live:
         return f"; {waiting} open ones not judged" if waiting else ""
 
     def _begin(self, scorer: Scorer, parts: Mapping[str, Part]) -> None:
-        from ..parsing.newcomers import Newcomers
         pipeline, model = scorer.pipeline, scorer.model
         about = {"log_format": pipeline.form.name, "model": f"{model.name} {model.fingerprint()}", "window": pipeline.spec.to_json()}
-        own = {"parser": Newcomers(pipeline.parser), "windower": pipeline.windower, "scorer": scorer}
-        self.state.begin(about, own | dict(parts), self.logs, self.output, lambda: pipeline.lines)
+        own = {"parser": scorer.ageing.newcomers, "windower": pipeline.windower, "scorer": scorer, "ageing": scorer.ageing}
+        self.state.begin(about, own | dict(parts), self.logs, self.output, scorer)
 
-    def _reopen(self) -> None:
-        if self.signals.hung_up:
-            self.signals.hung_up = False
-            self.output.reopen()
+    def _tended(self, log: Iterator[Block], scorer: Scorer) -> Iterator[Block]:
+        """The blocks, and between them what a State does otherwise."""
+        for block in log:
+            yield block
+            if self.signals.hung_up:
+                self.signals.hung_up = False
+                self.output.reopen()
+            if scorer.ageing.due:
+                scorer.ageing.forget()
 
 
 def needs_lines(form: Format) -> None:

@@ -22,6 +22,7 @@ from .explain import explained
 
 if TYPE_CHECKING:
     from ..model import Model
+    from .ageing import Ageing
 
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
 DRIFT_EVENTS = 1000  # events that are judged together
@@ -38,6 +39,7 @@ class Scorer:
         self._told: set[int] = set()  # numbers of open sessions that have alerted
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
+        self.ageing: Ageing | None = None  # of templates that come live, where the log goes on for long
 
     @classmethod
     def over_lines(cls, model: Model, lines: Iterable[bytes], form: Format | None = None) -> Iterator[Alert]:
@@ -49,6 +51,8 @@ class Scorer:
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
         """Alerts, as soon as they are known."""
         for step in self.pipeline.run(log):
+            if self.ageing is not None and step.events is not None:
+                self.ageing.see(step.events)
             yield from self._judge(step.certain, closed=False)
             yield from self._judge(step.closed, closed=True)
             if step.events is not None:

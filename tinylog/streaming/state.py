@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import StateError
 from ..reading.follow import Logs
@@ -30,6 +30,9 @@ from ..reading.waiting import Stopped
 from ..records import Block
 from .journal import Journal
 from .output import Output
+
+if TYPE_CHECKING:
+    from .scorer import Scorer
 
 FORMAT = 1
 EVERY = 600.0  # seconds between snapshots, where lines came
@@ -84,11 +87,11 @@ class State:
         """Bytes that this run wrote into the directory."""
         return self._journal.written
 
-    def begin(self, about: Mapping[str, Any], parts: Mapping[str, Part], logs: Logs, output: Output, lines: Callable[[], int]) -> None:
-        """Give each part its memory back. about: what must be the same from run to run ("log_format", "model", ...); lines(): how many
-        were read, over all runs. StateError where the state is of something else, or cannot be written.
+    def begin(self, about: Mapping[str, Any], parts: Mapping[str, Part], logs: Logs, output: Output, scorer: Scorer) -> None:
+        """Give each part its memory back. about: what must be the same from run to run ("log_format", "model", ...). StateError where
+        the state is of something else, or cannot be written.
         """
-        self._about, self._parts, self._logs, self._output, self._lines = dict(about), parts, logs, output, lines
+        self._about, self._parts, self._logs, self._output, self._scorer = dict(about), parts, logs, output, scorer
         if self._snapshot is not None:
             self._restore(self._snapshot)
         self._resolve()
@@ -130,12 +133,13 @@ class State:
         """What the last block gave."""
         if self._batch:
             self._tell()
-        if self._said and self._lines() >= self._until:
+        if self._said and self._scorer.pipeline.lines >= self._until:
             self._said.clear()
         if self._logs.signals.hung_up:
             self._logs.signals.hung_up = False
             self._output.reopen()
-        if self._due() and not self._logs.replaying:
+        aged = self._scorer.ageing.due and not self._logs.replaying and self._scorer.ageing.forget()
+        if (aged or self._due()) and not self._logs.replaying:
             self._try(self._renew)
             self._mark()
 
@@ -151,7 +155,7 @@ class State:
         """First the intent, then the deed."""
         batch, self._batch = self._batch, []
         place = self._output.place()
-        record = {"say": [[name, len(data)] for name, data in batch], "at": place, "lines": self._lines()}
+        record = {"say": [[name, len(data)] for name, data in batch], "at": place, "lines": self._scorer.pipeline.lines}
         if self._logs.turns:
             record["turns"], self._logs.turns = self._logs.turns, []
         self._try(lambda: self._journal.append(record, sync=True))

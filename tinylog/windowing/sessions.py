@@ -22,6 +22,10 @@ import numpy as np
 from ..records import Events
 
 
+KEPT = 8192  # bytes of a line that a session keeps
+LONGEST_KEY = 256  # bytes; longer keys that begin alike are one
+
+
 @dataclass(slots=True)
 class Session:
     """The last events of a session, or of a window of lines (its key is then that of its stream, or empty)."""
@@ -56,7 +60,7 @@ class Session:
 
     def mark(self, rarity: float, event: int, line_no: int, line: bytes) -> None:
         """Its strangest line is this one."""
-        self.rarity, self.event, self.line_no, self.line = rarity, event, line_no, line
+        self.rarity, self.event, self.line_no, self.line = rarity, event, line_no, line[:KEPT]
 
     def so_far(self, size: int) -> Session:
         """A copy that later lines do not change."""
@@ -127,6 +131,9 @@ class Sessions:
                 self.counters["lines_without_session"] += 1
             for key in keys:
                 session = find(key)
+                if session is None and len(key) > LONGEST_KEY:
+                    key = key[:LONGEST_KEY]
+                    session = find(key)
                 if session is None or time - session.last_time > timeout:
                     session = self._begin(key, line_no, time, file, closed)
                     session.label = label
@@ -141,7 +148,7 @@ class Sessions:
                 session.line_nos.append(line_no)
                 if self.keep:
                     session.times.append(time)
-                    session.lines.append(line)
+                    session.lines.append(line[:KEPT])
                 if rarity < session.rarity:
                     session.mark(rarity, event, line_no, line)
                     if rarity < 0:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..records import Events
-from .sessions import Session, begin_anew
+from .sessions import KEPT, LONGEST_KEY, Session, begin_anew
 
 ONE_STREAM = b""
 
@@ -98,6 +98,9 @@ class Sliding:
 
     def _admitted(self, key: bytes) -> bytes:
         """A new stream's own key while there is room for it; otherwise the key that all others share."""
+        key = key[:LONGEST_KEY]
+        if key in self._streams:
+            return key
         if len(self._streams) < self.max_open:
             self._streams.add(key)
             return key
@@ -118,7 +121,7 @@ def extend(window: Session, events: Events, at: np.ndarray, keep: bool) -> None:
         window.last_time = float(events.times[at[-1]])
     if keep:
         window.times.extend(np.full(len(at), np.nan) if events.times is None else events.times[at])
-        window.lines += [events.lines[i] for i in at.tolist()]
+        window.lines += [events.lines[i][:KEPT] for i in at.tolist()]
     if events.rarity is not None:
         i = at[events.rarity[at].argmin()]
         if events.rarity[i] < window.rarity:
