@@ -136,3 +136,14 @@ def test_state_needs_lines_and_alerts(made, tmp_path):
     assert done.returncode == 2 and b"event-id sequences" in done.stderr and done.stderr.count(b"\n") == 1
     done = run_command("detect", "-m", made.model, "--state", tmp_path / "state", "--output-format", "csv", made.log)
     assert done.returncode == 2 and b"--output-format csv" in done.stderr and done.stderr.count(b"\n") == 1
+
+
+def test_a_signal_ends_the_judging_of_what_the_end_of_the_log_closed(made, tmp_path):
+    log = tmp_path / "big.log"
+    log.write_bytes(b"".join(b"260301 080000 5 INFO dfs.X: odd thing of blk_%d\n" % i for i in range(30_000)))
+    process = detect(made, "--threshold", "-99", log)
+    for _ in range(2):  # the first one says that the model is out of date
+        process.stdout.readline()
+    process.terminate()
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and out.count(b"\n") < 29_000 and said.startswith(b"tinylog: 30000 lines")

@@ -20,7 +20,8 @@ class Logs:
     """Blocks of all of them. Between two, and while it waits, it looks whether a signal came.
 
     `turns`: which log gave how many bytes, one after the other since they were last taken; noted where there are several.
-    `began`: the positions before the first block, where it may pause. `on_idle` is called now and then while there is nothing to read. `replaying`: the turns of an earlier run are not over yet.
+    `began`: the positions before the first block, where it may pause. `on_idle` is called now and then while there is nothing to
+    read. `replaying`: the turns of an earlier run are not over yet. `over`: all has been read.
     """
 
     def __init__(self, paths: Sequence[str], counters: Counter[str], max_line: int, signals: Signals, follow: bool = False,
@@ -31,7 +32,7 @@ class Logs:
         self.signals, self.follow, self.turns = signals, follow, []
         self.began = self.positions() if pause else []
         self.on_idle: Callable[[], None] | None = None
-        self.replaying = False
+        self.replaying = self.over = False
         self._script = turns if [position["path"] for position in positions] == list(paths) else ()
 
     def __iter__(self) -> Iterator[Block]:
@@ -39,6 +40,7 @@ class Logs:
         for block in self._blocks():
             yield block
             self.signals.check()
+        self.over = True
 
     def close(self) -> None:
         """Closes the files."""

@@ -68,6 +68,8 @@ class Live:
         encoding = "utf-8" if self.output.path is not None else sys.stdout.encoding
         if self.state is None:
             for alert in scorer.run(self._tended(log, scorer)):
+                if self.logs.over:
+                    self.signals.check()
                 self.output.write((write(alert) + "\n").encode(encoding, "backslashreplace"))
             return
         self._begin(scorer, parts or {})
