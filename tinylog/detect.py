@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--max-templates", type=positive, metavar="N", help="know at most so many templates beside the model's own (1000)")
     options.add_argument("--follow", action="store_true", help="wait for more lines, also in files that are renamed or cut back (SIGHUP: look now)")
     options.add_argument("--state", metavar="DIR", help="go on where the last run with this directory was stopped or killed; the log's end is a pause")
-    options.add_argument("--state-every", type=float, metavar="SECONDS", help="a snapshot at the latest so often (600)")
+    options.add_argument("--state-every", type=float, metavar="SECONDS", help="a snapshot of what came by a pipe so often (600)")
     options.add_argument("--output", metavar="FILE", help="append alerts to a file instead of standard output (SIGHUP: open it again)")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
     args = options.parse_args(argv)

@@ -32,7 +32,8 @@ Position = dict[str, Any]
 
 
 class Tail:
-    """One log; `-` is standard input. `done`: it has ended. `consumed`: bytes of all lines that were given.
+    """One log; `-` is standard input. `done`: it has ended. `consumed`: bytes of all lines that were given. `files`: how many
+    it has begun to read, one that was cut back again counted again.
 
     counters: files_cut_back, files_gone (nowhere to be found when they should have been read on).
     """
@@ -44,7 +45,7 @@ class Tail:
         InputError where it cannot be read; one that is followed may be absent.
         """
         self.path, self.counters, self.max_line, self.follow, self.ends = path, counters, max_line, follow, ends
-        self.done, self.consumed = False, 0
+        self.done, self.consumed, self.files = False, 0, 0
         self._stream: Any = None
         self._began(0, 1)
         if position is not None:
@@ -112,6 +113,7 @@ class Tail:
     def _began(self, end: int, line_no: int) -> None:
         """The next byte is this one of its file, and begins this line."""
         self._read = self._end = end
+        self.files += 1
         self._cutter = Cutter(None if self.path == "-" else self.path, self.max_line, self.counters, line_no)
         self._known: bytes | None = None  # what stood before the end of the file when it was reached
 

@@ -4,7 +4,8 @@ For each block of lines:    its alerts are gathered, none is out yet
                             1. "say" their ids and lengths, and where the output ends: to the journal, on the disk
                             2. the alerts: to the output
                             3. "said": to the journal, in its own time
-    now and then, instead:  a snapshot: where each log is read up to, and all that lives across lines
+    now and then, instead:  a snapshot: where each log is read up to, and all that lives across lines. Of files after so many bytes of them
+                            that it is little beside them, and when one is renamed or cut back; of a pipe after some minutes
 
 A resume goes on from the snapshot and reads the lines since then again. It gives the same alerts again (scores depend on the lines
 alone, not on how they were cut into blocks), and those that were said are kept back, as often as each was said. Only the last "say" can
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .scorer import Scorer
 
 FORMAT = 1
-EVERY = 600.0  # seconds between snapshots, where lines came
+EVERY = 600.0  # seconds between snapshots of what came by a pipe
 LEAST, TIMES = 4 << 20, 16  # bytes of log, and times the last snapshot's bytes, after which one is due at once
 
 
@@ -144,12 +145,11 @@ class State:
             self._mark()
 
     def _due(self) -> bool:
-        """Lines of a file can be read again, so that their snapshot may wait until it is small beside them."""
-        size = self._journal.size
-        if self._bytes >= max(LEAST, TIMES * size) or self._journal.grown >= max(LEAST, size):
+        """Lines of a file can be read again, so that their snapshot may wait until it is small beside them; those of a pipe cannot."""
+        size, tails = self._journal.size, self._logs.tails
+        if self._bytes >= max(LEAST, TIMES * size) or self._journal.grown >= max(LEAST, size) or self._files != [tail.files for tail in tails]:
             return True
-        pipe = not all(tail.again for tail in self._logs.tails)
-        return self._bytes > (0 if pipe else size) and monotonic() - self._since >= self.every
+        return self._bytes > 0 and monotonic() - self._since >= self.every and not all(tail.again for tail in tails)
 
     def _tell(self) -> None:
         """First the intent, then the deed."""
@@ -177,7 +177,7 @@ class State:
         self._logs.turns = []
 
     def _mark(self) -> None:
-        self._bytes, self._since = 0, monotonic()
+        self._bytes, self._since, self._files = 0, monotonic(), [tail.files for tail in self._logs.tails]
 
     def _try(self, write: Callable[[], None]) -> None:
         """Alerts are worth more than the state: where that cannot be written, say so once and go on."""
