@@ -9,6 +9,7 @@ from tinylog.parsing import Parser
 from tinylog.parsing.newcomers import Newcomers
 from tinylog.records import UNKNOWN, Events
 from tinylog.streaming.ageing import LINES, Ageing
+from tinylog.streaming.journal import Journal
 from tinylog.windowing.sessions import KEPT, LONGEST_KEY, Sessions
 from tinylog.windowing.sliding import Sliding
 
@@ -104,4 +105,6 @@ def test_detect_counts_what_it_forgot_and_takes_its_bounds(made, tmp_path):
                            tmp_path / "alerts", tmp_path / "part.log")
         assert done.returncode == 0, done.stderr
     assert b"templates forgotten" in done.stderr and b"evicted" in done.stderr
+    kept = Journal(tmp_path / "state").read().snapshot["parts"]["parser"]
+    assert len(kept["templates"]) <= 12 < kept["met"]
     assert sum(path.stat().st_size for path in (tmp_path / "state").iterdir()) < 30_000

@@ -386,3 +386,39 @@ def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
                        tmp_path / "whole" / "alerts", made.log)
     assert done.returncode == 0, done.stderr
     assert decisions(tmp_path / "alerts") == decisions(tmp_path / "whole" / "alerts") and len(decisions(tmp_path / "alerts")) > 2
+
+
+def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
+    log, folder = tmp_path / "app.log", tmp_path / "state"
+    log.write_bytes(made.log.read_bytes())
+
+    def detect(*options):
+        done = run_command("detect", "-m", made.model, "--session-timeout", "300", "--state", folder, *options, log)
+        assert b"Traceback" not in done.stderr
+        return done.returncode, done.stdout.count(b"\n"), done.stderr.decode().splitlines()
+
+    assert detect()[1] > 2
+    assert detect()[:2] == (0, 0)
+    other = Model.load(made.model)
+    other.name = "other"
+    other.thresholds = {name: threshold + 1 for name, threshold in other.thresholds.items()}
+    other.save(tmp_path / "other.tinylog")
+    assert detect("-m", tmp_path / "other.tinylog")[:2] == (0, 0)  # feedback does not change what event ids mean
+    code, _, (said,) = detect("-m", Path(__file__).parents[1] / "tinylog" / "models" / "hdfs.tinylog")
+    assert code == 1 and "state of another model" in said and "remove it to begin anew" in said
+    code, _, (said,) = detect("--window", "20")
+    assert code == 1 and "state of another window" in said
+    log.write_bytes(b"".join(made.log.read_bytes().splitlines(keepends=True)[5:]))
+    code, alerts, (first, _) = detect()
+    assert code == 0 and "1 of the logs are not where they were" in first
+    held = following(made, tmp_path)
+    while not (folder / "lock").exists() or (folder / "lock").read_text().strip() != str(held.pid):
+        time.sleep(0.02)
+    code, _, (said,) = detect()
+    held.kill()
+    held.communicate()
+    assert code == 1 and f"is in use by process {held.pid}" in said
+    for path in folder.glob("state.*"):
+        path.write_bytes(b"\xff" * 99)
+    code, _, (first, _) = detect()
+    assert code == 0 and "no snapshot is whole, so it begins anew" in first

@@ -180,9 +180,9 @@ class Model:
         return (known[best], round(float(cosines[best]), 3)) if len(cosines) and cosines[best] > 0 else None
 
     def fingerprint(self) -> str:
-        """The same for models that hold the same."""
+        """The same for models whose event ids mean the same: trained together, feedback or not."""
         from hashlib import blake2b
-        return blake2b(tensor_file.to_bytes(self._arrays(), self._texts()), digest_size=8).hexdigest()
+        return blake2b(json.dumps([self.parser.to_json(), self.order.tolist()]).encode(), digest_size=8).hexdigest()
 
     def parts(self) -> dict[str, int]:
         """Bytes of each part in the model file: the detectors, the vectors, hashes of windows, texts; with the rest they add up to it."""

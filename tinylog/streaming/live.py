@@ -42,6 +42,8 @@ class Live:
             known = {"positions": self.state.positions, "turns": self.state.turns}
         self.logs = Logs(paths, dropped, MAX_LINE, self.signals, follow, pause=state is not None, **known)
         self.log = iter(self.logs)
+        if dropped["files_gone"]:
+            note(f"{dropped['files_gone']} of the logs are not where they were read last; they are read from their beginning")
 
     @property
     def log_format(self) -> str | None:
@@ -89,7 +91,7 @@ class Live:
 
     def _begin(self, scorer: Scorer, parts: Mapping[str, Part]) -> None:
         pipeline, model = scorer.pipeline, scorer.model
-        about = {"log_format": pipeline.form.name, "model": f"{model.name} {model.fingerprint()}", "window": pipeline.spec.to_json()}
+        about = {"log_format": pipeline.form.name, "model": model.fingerprint(), "window": pipeline.spec.to_json()}
         own = {"parser": scorer.ageing.newcomers, "windower": pipeline.windower, "scorer": scorer, "ageing": scorer.ageing}
         self.state.begin(about, own | dict(parts), self.logs, self.output, scorer)
 
