@@ -48,6 +48,7 @@ def test_forgotten_templates_make_room_and_their_ids_mean_something_new():
     names = [parser.templates[event].name for event in (*first[2:], *again[:2])]
     assert len(set(names)) == 3 and names[1] == str(parser.n_known + 3)  # a name is never given twice
     assert parser.learn(b"known from training\n").tolist() == [2]
+    news.forget(first[2:])
     twin = frozen(max_newcomers=3)
     Newcomers(twin).from_json(json.loads(json.dumps(news.to_json())))
     assert twin.templates == parser.templates and met(twin, 5, 7, 9, 1).tolist() == met(parser, 5, 7, 9, 1).tolist()

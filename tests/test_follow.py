@@ -59,6 +59,23 @@ def test_tail_reads_a_renamed_file_to_its_end_and_then_the_new_one(log):
     tail.close()
 
 
+def test_tail_looks_once_more_at_the_old_file_before_it_goes_on(log, monkeypatch):
+    """Lines that came between its end and the look at the name."""
+    tail, real = followed(log), Tail._follower
+    assert lines_of(tail) == ["1", "2"]
+    log.rename(log.with_name("app.log.1"))
+    log.write_text("4\n")
+
+    def follower(self):
+        monkeypatch.undo()
+        append(log.with_name("app.log.1"), "3\n")
+        return real(self)
+
+    monkeypatch.setattr(Tail, "_follower", follower)
+    assert lines_of(tail) + lines_of(tail) == ["3", "4"]
+    tail.close()
+
+
 def test_tail_reads_all_files_where_it_was_renamed_twice_between_two_looks(log):
     tail = followed(log)
     assert lines_of(tail) == ["1", "2"]
