@@ -58,7 +58,7 @@ class Journal:
 
     def renew(self, snapshot: Any) -> None:
         """A new file that begins with this snapshot. OSError where that fails; all is then as it was."""
-        text = json.dumps(snapshot, separators=(",", ":"), ensure_ascii=False).encode()
+        text = json.dumps(snapshot, separators=(",", ":")).encode()
         line = _line(base64.b64encode(zlib.compress(text, 6)))
         names = self._names()
         path = self.folder / f"{NAME}{1 + (_number(names[-1]) if names else 0)}"

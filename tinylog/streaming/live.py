@@ -86,7 +86,7 @@ class Live:
         """What waits, and what was written, where the log has not ended."""
         waiting = len(scorer.pipeline.windower.open)
         if self.state is not None:
-            return f"; {waiting} open ones wait in {self.state.folder}, where {self.state.written} bytes were written"
+            return f"; {waiting} open ones wait in {self.state.folder}, where {self.state.written} bytes were written in {self.state.hours:.1f} hours"
         return f"; {waiting} open ones not judged" if waiting else ""
 
     def _begin(self, scorer: Scorer, parts: Mapping[str, Part]) -> None:

@@ -61,7 +61,7 @@ class State:
             note(damage)
         if self._snapshot is not None and self._snapshot["format"] != FORMAT:
             raise StateError(f"{folder}: state of format {self._snapshot['format']}, this tinylog writes {FORMAT}; take another directory")
-        self.told = 0  # alerts of this run
+        self.told, self._begun = 0, monotonic()  # alerts of this run
         self._said: Counter[str] = Counter()  # ids that were said by an earlier run and have not come again
         self._until = 0  # lines behind which none of them can come
         self._doubt: int | None = None  # how much of the last "say" is out, where nothing says it
@@ -82,6 +82,11 @@ class State:
     def turns(self) -> list[tuple[int, int]]:
         """In which turns they were read since then, as far as any alert depends on it."""
         return [tuple(turn) for record in self._records for turn in record.get("turns", ())]
+
+    @property
+    def hours(self) -> float:
+        """How long this run has had it."""
+        return (monotonic() - self._begun) / 3600
 
     @property
     def written(self) -> int:
