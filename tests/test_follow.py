@@ -1,4 +1,6 @@
 """Logs that go on: growing, renamed, cut back, absent, and read on from a position, whichever name the file has by then."""
+import os
+import random
 import subprocess
 import sys
 import threading
@@ -199,3 +201,46 @@ def test_detect_follows_a_log_through_a_renaming(made, tmp_path):
     process.stderr.close()
     assert any(b"volumeMap" in line for line in found) and process.returncode == 0
     assert f"tinylog: {len(lines)} lines" in said and "open ones not judged" in said
+
+
+def test_any_life_of_a_log_gives_every_line_once_and_in_order(tmp_path):
+    """Written in pieces, renamed at any moment, looked at now and then, read on by another process: as long as files are there."""
+    for seed in range(150):
+        rng = random.Random(seed)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        path, written, read, piece = folder / "app.log", 0, [], ""
+        files, clock = 0, 10**18
+        path.write_text("begin\n")
+        os.utime(path, ns=(clock, clock))
+        tail = followed(path)
+        for _ in range(40):
+            action = rng.random()
+            if action < 0.5:
+                new = rng.randrange(4)
+                text = piece + "".join(f"{written + i}\n" for i in range(new))
+                written += new
+                cut = rng.randrange(len(text) + 1) if text else 0
+                at_line = text.rfind("\n", 0, cut) + 1  # a renamed file ends with a whole line: this writer is tidy
+                with open(path, "a") as file:
+                    file.write(text[:at_line])
+                piece = text[at_line:]
+                clock += 10**9
+                os.utime(path, ns=(clock, clock))
+            elif action < 0.65 and path.exists() and path.stat().st_size:
+                files += 1
+                path.rename(folder / f"app.log.{100 - files}")
+            elif action < 0.75:
+                position = tail.position()
+                tail.close()
+                tail = followed(path, position=position)
+            else:
+                read += lines_of(tail)
+        with open(path, "a") as file:
+            file.write(piece + "end\n")
+        clock += 10**9
+        os.utime(path, ns=(clock, clock))
+        for _ in range(3):
+            read += lines_of(tail)
+        tail.close()
+        assert read == ["begin", *map(str, range(written)), "end"], seed

@@ -110,6 +110,7 @@ class State:
                 self._journal.append({"only": self._doubt}, sync=True)
         except OSError as error:
             raise StateError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
+        self._snapshot, self._records = None, []  # they may be large
         self._mark()
         logs.on_idle = self._commit
 
