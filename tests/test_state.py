@@ -63,7 +63,7 @@ class Toy:
                     yield kind, f"{kind} for the {self.seen[kind]}th time, line {self.lines}\n".encode()
 
 
-def toy_run(folder, paths, out=None, about="toy"):
+def toy_run(folder, paths, out=None, about="toy", ahead=1):
     """A run of the toy until the logs pause; the lock goes as it goes with a process."""
     held = State(str(folder), lambda text: None)
     target = out or Output(str(folder) + ".out")
@@ -72,7 +72,7 @@ def toy_run(folder, paths, out=None, about="toy"):
         toy = Toy()
         logs = Logs(list(map(str, paths)), Counter(), 1 << 16, Signals(), pause=True, positions=held.positions, turns=held.turns)
         log = iter(logs)
-        first = [] if held.positions else list(islice(log, 1))  # which the command looks at before the state begins
+        first = list(islice(log, ahead))  # which the command looks at before the state begins
         held.begin({"log_format": about}, {"toy": toy}, logs, target, toy)
         with pytest.raises(Stopped):
             for name, data in toy.run(held.following(chain(first, log))):
@@ -122,8 +122,9 @@ def toy_log(path, n=60, seed=1, kinds="abcd"):
     return path
 
 
-@pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_cut_of_every_write_loses_and_doubles_nothing(tmp_path, small, monkeypatch, step):
+@pytest.mark.parametrize("ahead, step", [(1, 37), (0, 61), (5, 61), pytest.param(1, 1, marks=pytest.mark.slow)])
+def test_every_cut_of_every_write_loses_and_doubles_nothing(tmp_path, small, monkeypatch, ahead, step):
+    """Also where blocks are read before they are asked for, to see what kind of log it is."""
     log = toy_log(tmp_path / "log")
     with monkeypatch.context() as patch:
         left = budget(patch, 1 << 30)
@@ -136,8 +137,8 @@ def test_every_cut_of_every_write_loses_and_doubles_nothing(tmp_path, small, mon
         with monkeypatch.context() as patch:
             budget(patch, n)
             with pytest.raises(Killed):
-                toy_run(folder, [log])
-        toy_run(folder, [log])
+                toy_run(folder, [log], ahead=ahead)
+        toy_run(folder, [log], ahead=ahead)
         assert Path(f"{folder}.out").read_bytes() == expected, n
 
 

@@ -21,7 +21,7 @@ class Logs:
 
     `turns`: which log gave how many bytes, one after the other since they were last taken; noted where there are several.
     `began`: the positions before the first block, where it may pause. `on_idle` is called now and then while there is nothing to
-    read. `replaying`: the turns of an earlier run are not over yet. `over`: all has been read.
+    read. `replaying`: the turns of an earlier run are not over yet. `over`: all has been read. `given`: blocks so far.
     """
 
     def __init__(self, paths: Sequence[str], counters: Counter[str], max_line: int, signals: Signals, follow: bool = False,
@@ -32,12 +32,13 @@ class Logs:
         self.signals, self.follow, self.turns = signals, follow, []
         self.began = self.positions() if pause else []
         self.on_idle: Callable[[], None] | None = None
-        self.replaying = self.over = False
+        self.replaying, self.over, self.given = False, False, 0
         self._script = turns if [position["path"] for position in positions] == list(paths) else ()
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks. Stopped where a signal ends the reading, InputError where a file cannot be read."""
         for block in self._blocks():
+            self.given += 1
             yield block
             self.signals.check()
         self.over = True

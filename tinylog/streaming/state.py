@@ -66,6 +66,7 @@ class State:
         self._until = 0  # lines behind which none of them can come
         self._doubt: int | None = None  # how much of the last "say" is out, where nothing says it
         self._batch: list[tuple[str, bytes]] = []
+        self._done = 0  # blocks of this run; some may be read before they are asked for
         self._broken = False  # whether the journal could not be written last
 
     @property
@@ -119,6 +120,7 @@ class State:
         for block in log:
             yield block
             self._bytes += len(block.data)
+            self._done += 1
             self._commit()
         raise Stopped(0)
 
@@ -131,7 +133,7 @@ class State:
 
     def close(self) -> None:
         """A last snapshot, and the directory is free."""
-        if self._bytes:
+        if self._bytes and self._done == self._logs.given:
             self._try(self._renew)
         self._journal.close()
         os.close(self._lock)
@@ -145,8 +147,9 @@ class State:
         if self._logs.signals.hung_up:
             self._logs.signals.hung_up = False
             self._output.reopen()
-        aged = self._scorer.ageing.due and not self._logs.replaying and self._scorer.ageing.forget()
-        if (aged or self._due()) and not self._logs.replaying:
+        if self._logs.replaying or self._done < self._logs.given:  # positions are those of the last block that was read
+            return
+        if self._scorer.ageing.due and self._scorer.ageing.forget() or self._due():
             self._try(self._renew)
             self._mark()
 
