@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "detectors": BASE | {"layers", "losses", "embedding", "workflows"},
     "modelfile": BASE,
     "live": FLOW | {"pipeline", "detectors", "layers"},
-    "streaming": FLOW | {"pipeline", "embedding"},
+    "streaming": FLOW | {"pipeline", "embedding", "output"},
     "model": MODEL - {"model"},
     "training": MODEL | {"layers", "losses", "metrics"},
     "detect": COMMAND | {"training"},  # where no model is given, and only then: see the test of what is loaded

@@ -153,7 +153,7 @@ def test_last_score_of_each_window_is_the_one_it_is_judged_by(made, window):
     form, log = recognise(read([str(made.log)], Counter()))
     model = Model.load(made.model).reading(form)
     scorer = Scorer(model, model.pipeline(form, window=window))
-    judged = {(session.key or session.first_line_no): score for session, score in scorer.verdicts(log)}
+    judged = {(session.key or session.first_line_no): score for session, score, _ in scorer.verdicts(log)}
     found = {}
     for i, row in enumerate(rows):
         found[row["session"].encode() or i // window * window + 1] = float(row["score"])

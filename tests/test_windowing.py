@@ -109,7 +109,7 @@ LINES = st.tuples(st.integers(2, 9), st.lists(st.sampled_from([b"a", b"b", b"c",
 
 @STEADY
 @given(st.lists(LINES, max_size=60), st.lists(st.integers(0, 60), max_size=8), st.booleans(),
-       st.sampled_from([lambda: Sessions(3, 10, max_open=3), lambda: Sessions(2), lambda: Sliding(3), lambda: Sliding(2, max_streams=2)]))
+       st.sampled_from([lambda: Sessions(3, 10, max_open=3), lambda: Sessions(2), lambda: Sliding(3), lambda: Sliding(2, max_open=2)]))
 def test_windows_do_not_depend_on_blocks(lines, cuts, in_order, make):
     times = [line[2] for line in lines]
     times = np.fmax.accumulate(times) if in_order and times else times
@@ -140,7 +140,7 @@ def test_sliding_cuts_streams_apart():
 
 
 def test_sliding_bounds_its_streams():
-    sliding = Sliding(size=2, max_streams=2)
+    sliding = Sliding(size=2, max_open=2)
     full = sliding.add(block([2, 3, 4, 5], [(b"x",), (b"y",), (b"z",), (b"w",)]))
     assert [(window.key, list(window.events)) for window in full] == [(b"", [4, 5])]
     assert sliding.counters == {"lines_of_shared_streams": 2}

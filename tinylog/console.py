@@ -49,18 +49,12 @@ def log_and_model(args: argparse.Namespace, dropped: Counter[str], joined: bool 
     they do not go together.
     """
     from .model import bundled, load
-    model = load(args.model) if args.model else None
-    form, log = recognised(args, dropped, model and model.log_format, joined)
+    from .pipeline import read, recognise
+    model, form = load(args.model) if args.model else None, given_format(args)
+    expected = model.log_format if model is not None and form is None else None
+    form, log = recognise(read(args.files, dropped), form, expected, dropped, joined)
     model = model or bundled(form)
     return form, log, model.reading(form, named=args.format is not None)
-
-
-def recognised(args: argparse.Namespace, dropped: Counter[str], expected: str | None = None, joined: bool = True
-               ) -> tuple[Format, Iterator[Block]]:
-    """The log's format, the `expected` one where it may be, and its records. TinylogError where there is no line."""
-    from .pipeline import read, recognise
-    form = given_format(args)
-    return recognise(read(args.files, dropped), form, expected if form is None else None, dropped, joined)
 
 
 def check_folder(path: str) -> None:

@@ -4,6 +4,7 @@ every other exception is a fault of tinylog and shows its traceback.
     TinylogError        1
     +-- InputError      1   a log, a label file or a template file that cannot be used
     +-- ModelFileError  1   a model file that cannot be read or written
+    +-- StateError      1   a state directory that cannot be used
     +-- ConfigError     2   an option or a setting that names nothing that exists
 """
 
@@ -20,6 +21,10 @@ class InputError(TinylogError):
 
 class ModelFileError(TinylogError):
     """A model file that cannot be read or written."""
+
+
+class StateError(TinylogError):
+    """A state directory that cannot be used."""
 
 
 class ConfigError(TinylogError):

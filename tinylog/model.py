@@ -60,7 +60,7 @@ class Model:
         """The parser's event id of each of ours, and the share of training windows that hold each event of training."""
         self.order, self.frequency, self.n_events = order, frequency, len(frequency)
         self._number = np.argsort(order).astype(np.int32)  # the parser's id -> ours
-        self._tables: dict[tuple, np.ndarray] = {}
+        self._tables: dict[tuple, Any] = {}
 
     @property
     def threshold(self) -> float:
@@ -148,12 +148,12 @@ class Model:
         return replace(windows, tables={need: self._table(need, detector) for need in detector.NEEDS if need in TABLES})
 
     def _table(self, need: str, detector: Any) -> np.ndarray:
-        key, n = (need, getattr(detector.config, "buckets", 0)), len(self.parser.templates)
-        if len(self._tables.get(key, ())) != n:  # newcomers came: the table without them is of no use any more
-            texts = [self.template(i).text for i in range(n)]
+        key, templates = (need, getattr(detector.config, "buckets", 0)), (self.parser.version, len(self.parser.templates))
+        if key not in self._tables or self._tables[key][0] != templates:
+            texts = [self.template(i).text for i in range(len(self.parser.templates))]
             texts[UNKNOWN] = UNKNOWN_TEXT
-            self._tables[key] = TABLES[need](texts, self.vectors, key[1])
-        return self._tables[key]
+            self._tables[key] = templates, TABLES[need](texts, self.vectors, key[1])
+        return self._tables[key][1]
 
     def hashes(self, windows: Windows) -> np.ndarray:
         """(B,) uint64: a name for each window, the same in every model that calls its events the same."""
@@ -213,6 +213,11 @@ class Model:
         cosines = self._tables["unit",] @ _unit(self.vectors.vectors([self.template(event_id).text]))[0]
         best = int(cosines.argmax()) if len(cosines) else 0
         return (known[best], round(float(cosines[best]), 3)) if len(cosines) and cosines[best] > 0 else None
+
+    def fingerprint(self) -> str:
+        """The same for models whose event ids mean the same: trained together, feedback or not."""
+        from hashlib import blake2b
+        return blake2b(json.dumps([self.parser.to_json(), self.order.tolist()]).encode(), digest_size=8).hexdigest()
 
     def parts(self) -> dict[str, int]:
         """Bytes of each part in the model file: the detectors, the vectors, hashes of windows, texts; with the rest they add up to it."""

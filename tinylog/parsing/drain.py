@@ -127,13 +127,17 @@ class Drain:
 
     def renumbered(self, new: dict[int, int]) -> Drain:
         """The same with other event numbers, without the words for which a pattern gives the same answer."""
-        other = Drain(self.max_children)
+        other = self.emptied()
         for pattern, event in self.patterns:
             other.add(pattern, new[event])
         for words, event in self.events.items():
             if other.match(words) != new[event]:
                 other.add(words, new[event])
         return other
+
+    def emptied(self) -> Drain:
+        """One that knows nothing yet, with the same bounds."""
+        return Drain(self.max_children)
 
     def of(self, event: int) -> list[Words]:
         """The patterns of an event, widest first, and its words."""

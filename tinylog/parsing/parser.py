@@ -65,6 +65,10 @@ class Parser:
         self._content_of = content_of
         self._seeds, self._first_learned = Seeds(seeds), len(self.templates)
         self._frozen_at: int | None = None
+        self.version = 0  # grows whenever a template comes or changes
+        self.added: list[tuple[int, Words]] = []  # what was learned since `freeze`, in order; see newcomers.py
+        self.free: list[int] = []  # ids of newcomers that were forgotten
+        self.met = 0  # newcomers, also those that were forgotten
         self._tokens = Tokeniser(self.bounds.max_tokens)
         self._groups: Drain | Spell = Drain(self.bounds.max_children) if kind == "drain" else Spell()
         size = self.bounds.cache_entries, self.bounds.cache_bytes, self.counters
@@ -131,6 +135,7 @@ class Parser:
         if self._full():
             self.counters["templates_full"] += 1
             return UNKNOWN
+        self.version += 1
         self.templates.append(template)
         return len(self.templates) - 1
 
@@ -217,26 +222,36 @@ class Parser:
         first_open = self._first_learned if self._frozen_at is None else self._frozen_at
         pattern, event = self._groups.propose(line.words, first_open)
         text = _text(line, pattern) if self.kind == "drain" else shown(line, pattern)
+        self.version += 1
         if event is None:
-            event = len(self.templates)
-            self._append(text)
+            event = self._append(text)
         else:
             self.templates[event] = self.templates[event]._replace(text=text)
         self._groups.see(line, event)
-        self._groups.add(line.words, event)
-        if pattern != line.words:
-            self._groups.add(pattern, event)
+        for words in (line.words,) if pattern == line.words else (line.words, pattern):
+            self._groups.add(words, event)
+            if self._frozen_at is not None:
+                self.added.append((event, words))
         return event
 
     def _full(self) -> bool:
         if self._frozen_at is None:
             return len(self.templates) >= self.bounds.max_templates
-        return len(self.templates) - self._frozen_at >= self.bounds.max_newcomers
+        return len(self.templates) - self._frozen_at - len(self.free) >= self.bounds.max_newcomers
 
-    def _append(self, text: str) -> None:
-        """A learned template is called by its id, unless a seed has that name: then with a plus in front."""
-        name = str(len(self.templates))
-        self.templates.append(Template("+" + name if name in self._seed_names else name, text))
+    def _append(self, text: str) -> int:
+        """The id of a new template. It is called by its id (as long as none was forgotten), unless a seed has that name: then with a
+        plus in front.
+        """
+        name = str(len(self.templates) if self._frozen_at is None else self._frozen_at + self.met)
+        self.met += self._frozen_at is not None
+        template = Template("+" + name if name in self._seed_names else name, text)
+        if self.free:
+            event = self.free.pop()
+            self.templates[event] = template
+            return event
+        self.templates.append(template)
+        return len(self.templates) - 1
 
 
 def _text(line: Line, pattern: Words) -> str:

@@ -120,6 +120,10 @@ class Spell:
                 other.add(words, new[event])
         return other
 
+    def emptied(self) -> Spell:
+        """One that knows nothing yet."""
+        return Spell(self.tau)
+
     def of(self, event: int) -> list[Words]:
         """The templates of an event, widest first, and its words."""
         return [pattern for pattern, mine in reversed(self.patterns) if mine == event] + \

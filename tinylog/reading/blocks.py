@@ -50,29 +50,52 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
     (a carriage return counts); what is cut off is counted in `dropped["cut_lines"]` and `dropped["cut_bytes"]`.
     Raises InputError where the stream breaks off (a damaged archive, a failing disk).
     """
-    dropped = Counter() if dropped is None else dropped
-    tail = bytearray()  # the unfinished line, at most max_line bytes of it
-    overflow = 0  # bytes of the unfinished line that are already gone
-    line_no = 1
-    raw: bool | None = None  # not known before the first line
+    cutter = Cutter(file, max_line, Counter() if dropped is None else dropped)
     for chunk in _chunks(stream, file, size):
+        block = cutter.feed(chunk)
+        if block is not None:
+            yield block
+    block = cutter.end()
+    if block is not None:
+        yield block
+
+
+class Cutter:
+    """Chunks of bytes to blocks of whole lines, numbered from `line_no` on. Keeps at most max_line bytes of an unfinished line.
+
+    `raw`: whether carriage returns stay, as in journald's export format; None as long as no line was seen.
+    """
+
+    def __init__(self, file: str | None, max_line: int, dropped: Counter[str], line_no: int = 1, raw: bool | None = None) -> None:
+        self.file, self.max_line, self.dropped, self.line_no, self.raw = file, max_line, dropped, line_no, raw
+        self._tail = bytearray()  # the unfinished line, at most max_line bytes of it
+        self._overflow = 0  # bytes of the unfinished line that are already gone
+
+    def feed(self, chunk: bytes) -> Block | None:
+        """The lines that end in this chunk, where one does."""
         end = chunk.rfind(b"\n") + 1
+        block = None
         if end:
             first = chunk.index(b"\n")
-            kept = first if not overflow else 0  # a line that is too long already takes no more
-            overflow += first - kept
-            data = b"%b%b%b" % (tail, chunk[:kept], chunk[first:end])
-            raw = data.startswith(b"__CURSOR=") if raw is None else raw
-            data = _cut(data, max_line, overflow, dropped, raw)
-            yield Block(data, line_no, file)
-            line_no += int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
-            tail.clear()
-            overflow = 0
-        room = max_line - len(tail)
-        overflow += max(len(chunk) - end - room, 0)
-        tail += chunk[end:end + room]
-    if tail:
-        yield Block(_cut(b"%b\n" % tail, max_line, overflow, dropped, bool(raw)), line_no, file)
+            kept = first if not self._overflow else 0  # a line that is too long already takes no more
+            self._overflow += first - kept
+            block = self._block(b"%b%b%b" % (self._tail, chunk[:kept], chunk[first:end]))
+        room = self.max_line - len(self._tail)
+        self._overflow += max(len(chunk) - end - room, 0)
+        self._tail += chunk[end:end + room]
+        return block
+
+    def end(self) -> Block | None:
+        """The line that nothing ended, where there is one."""
+        return self._block(b"%b\n" % self._tail) if self._tail else None
+
+    def _block(self, data: bytes) -> Block:
+        self.raw = data.startswith(b"__CURSOR=") if self.raw is None else self.raw
+        block = Block(_cut(data, self.max_line, self._overflow, self.dropped, self.raw), self.line_no, self.file)
+        self.line_no += int(np.count_nonzero(np.frombuffer(block.data, np.uint8) == NEWLINE))
+        self._tail.clear()
+        self._overflow = 0
+        return block
 
 
 def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str], raw: bool) -> bytes:
@@ -103,11 +126,11 @@ def _chunks(stream: BinaryIO, file: str | None, size: int) -> Iterator[bytes]:
     try:
         while chunk := stream.read1(size):
             yield chunk
-    except _damage() as error:
+    except damage() as error:
         raise InputError(f"{file or 'standard input'}: cannot be read to its end ({error})") from error
 
 
-def _damage() -> tuple[type[Exception], ...]:
+def damage() -> tuple[type[Exception], ...]:
     """What reading can raise; lzma's own error only where lzma is loaded."""
     lzma = sys.modules.get("lzma")
     return (OSError, EOFError, zlib.error) + ((lzma.LZMAError,) if lzma else ())

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,6 +101,16 @@ class Budget:
         low, high = self.interval()
         return (f"budget {self.text}: {self.expected:.3g} alerts to be expected of a normal log of {spans:.3g} {span}, {low} to {high} with 95 %; "
                 f"{alerts} used{rate}")
+
+    def to_json(self) -> list[Any]:
+        """What it has counted, as JSON values."""
+        times = [None if math.isnan(time) else time for time in (self._first, self._last)]
+        return [self.windows, self.expected, *times, self._highest]
+
+    def restore(self, values: Sequence[Any]) -> None:
+        """Go on where `to_json` was asked."""
+        self.windows, self.expected, first, last, self._highest = values
+        self._first, self._last = (math.nan if time is None else time for time in (first, last))
 
     def interval(self) -> tuple[int, int]:
         """Between how many alerts a normal log so far has, with 95 %."""

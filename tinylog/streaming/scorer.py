@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from .rates import Rates
 
 if TYPE_CHECKING:
     from ..model import Model
+    from .ageing import Ageing
     from .budget import Budget
 
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
@@ -47,8 +48,9 @@ class Scorer:
     `latest`: seconds since 1970, the time of the latest line so far, NaN where none had one.
     """
 
-    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None) -> None:
-        self.model, self.pipeline, self.budget = model, pipeline, budget
+    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None, skip: int = 0) -> None:
+        """skip: lines that are not judged, because the model was learned from them; what is open behind them goes on."""
+        self.model, self.pipeline, self.budget, self.skip = model, pipeline, budget, skip
         self.threshold = model.threshold if threshold is None else threshold
         self.counters: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -59,6 +61,7 @@ class Scorer:
         self._drifted = False
         self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
         self.rates = None if model.rates is None else Rates.from_json(model.rates)
+        self.ageing: Ageing | None = None  # of templates that come live, where the log goes on for long
 
     @classmethod
     def over_lines(cls, model: Model, lines: Iterable[bytes], form: Format | None = None) -> Iterator[Alert]:
@@ -67,18 +70,11 @@ class Scorer:
         model = model.reading(form)
         return cls(model, model.pipeline(form)).run(log)
 
-    def skip(self, log: Iterable[Block]) -> None:
-        """Takes lines that are not judged: what is open behind them goes on in those that are."""
-        for block in log:
-            events = self.pipeline.events(block)
-            self.pipeline.windower.add(events)
-            if self.rates is not None:
-                self.rates.skip(events)
-        self.pipeline.windower.certain()
-
     def run(self, log: Iterable[Block]) -> Iterator[Alert]:
         """Alerts, as soon as they are known."""
-        for step in self.pipeline.run(log):
+        for step in self.pipeline.run(self._behind_skipped(log)):
+            if self.ageing is not None and step.events is not None:
+                self.ageing.see(step.events)
             yield from self.judged(step)
         yield from self._drift(np.zeros(0, bool), least=DRIFT_LEAST)
 
@@ -87,15 +83,61 @@ class Scorer:
         yield from self._in_order(step)
         yield from self._drift(self._new_events(step))
 
-    def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float]]:
-        """Every session and its score, as they close."""
-        for step in self.pipeline.run(log):
+    def verdicts(self, log: Iterable[Block]) -> Iterator[tuple[Session, float, bool]]:
+        """Every session, its score, and whether it is anomalous, as they close."""
+        for step in self.pipeline.run(self._behind_skipped(log)):
             self._new_events(step)
             if step.closed:
                 _, scores, _ = self._scored(step.closed)
                 self.counters["sessions"] += len(scores)
-                self.counters["alerts"] += int((scores > self.threshold).sum())
-                yield from zip(step.closed, scores.tolist())
+                anomalous = np.zeros(len(scores), bool)
+                anomalous[self._alerting(step.closed, scores, closed=True)] = True
+                self.counters["alerts"] += int(anomalous.sum())
+                yield from zip(step.closed, scores.tolist(), anomalous.tolist())
+
+    def to_json(self) -> dict[str, Any]:
+        """What it remembers across lines, as JSON values; the windower and the parser have their own."""
+        return {"told": sorted(self._told), "silenced": sorted(self._silenced), "new": self._new.astype(int).tolist(),
+                "drifted": self._drifted, "lines": self.pipeline.lines, "skip": self.skip, "counters": dict(self.counters),
+                "kinds": dict(self.kinds), "latest": None if math.isnan(self.latest) else self.latest,
+                "clock": self.pipeline.clock.to_json(), **{name: part and part.to_json() for name, part in self._parts().items()}}
+
+    def from_json(self, values: dict[str, Any]) -> None:
+        """Go on where `to_json` was asked. KeyError, TypeError or ValueError for what it did not write."""
+        self._told, self._silenced, self._new = set(values["told"]), set(values["silenced"]), np.array(values["new"], bool)
+        self._drifted, self.skip, self.pipeline.lines = values["drifted"], values["skip"], values["lines"]
+        self.counters, self.kinds = Counter(values["counters"]), Counter(values["kinds"])
+        self.latest = math.nan if values["latest"] is None else values["latest"]
+        self.pipeline.clock = type(self.pipeline.clock).from_json(values["clock"], self.pipeline.form)
+        if self.causes is not None:
+            self.causes = Causes.from_json(values["causes"])
+        if self.rates is not None:
+            self.rates = Rates.from_json(values["rates"])
+        if self.budget is not None and values["budget"] is not None:
+            self.budget.restore(values["budget"])
+
+    def _parts(self) -> dict[str, Any]:
+        return {"causes": self.causes, "rates": self.rates, "budget": self.budget}
+
+    def _behind_skipped(self, log: Iterable[Block]) -> Iterator[Block]:
+        """The lines that are judged. Those before them are taken by all that remembers lines."""
+        for block in log:
+            if self.skip > 0:
+                lines = block.data.split(b"\n", self.skip)
+                n = len(lines) - 1
+                numbers = block.numbers(block.data.count(b"\n")) if block.line_nos is not None else None
+                self._take(block._replace(data=b"\n".join(lines[:n]) + b"\n", line_nos=None if numbers is None else numbers[:n]))
+                self.skip -= n
+                block = block._replace(data=lines[n], first_line_no=block.first_line_no + n, line_nos=None if numbers is None else numbers[n:])
+            if block.data:
+                yield block
+
+    def _take(self, block: Block) -> None:
+        events = self.pipeline.events(block)
+        self.pipeline.windower.add(events)
+        self.pipeline.windower.certain()
+        if self.rates is not None:
+            self.rates.skip(events)
 
     def _scored(self, sessions: Sequence[Session]) -> tuple[Windows, np.ndarray, list[str]]:
         """Sessions as windows, their scores, and the detector of each."""

@@ -19,9 +19,9 @@ TAIL = 0.1  # share of the windows that may be its tail
 FEW = 30  # scores, fewer of which fit no tail
 
 
-def calibration(twin: Model, held_back: Windows, seconds: float, lines: int) -> Calibration | None:
+def calibration(twin: Model, held_back: Windows, seconds: float, lines: int, with_tail: bool = True) -> Calibration | None:
     """held_back: windows that `twin` did not learn from, numbered as its own; those labelled 1 are left out. seconds, lines: of the log
-    that they are. None where no window is left.
+    that they are. with_tail: fit one, where SciPy is there. None where no window is left.
     """
     windows = held_back if held_back.labels is None else held_back.take(held_back.labels != 1)
     if not len(windows):
@@ -29,7 +29,7 @@ def calibration(twin: Model, held_back: Windows, seconds: float, lines: int) -> 
     scores = np.sort(twin.score(windows))[::-1]
     highest = scores[:max(min(KEPT, math.ceil(TAIL * len(scores))), 1)]
     share = len(windows) / len(held_back)
-    shape, scale = tail(highest)
+    shape, scale = tail(highest) if with_tail else (0.0, 0.0)
     return Calibration(tuple(highest.tolist()), len(scores), round(seconds * share, 3), round(lines * share), shape, scale)
 
 

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +23,14 @@ from ..parsing import Parser
 from ..pipeline import Pipeline, spec_for
 from ..reading.formats import Format
 from ..records import Block, Events, Windows
+from ..streaming.budget import Calibration
 from ..streaming.explain import duration
 from ..streaming.rates import Rates
 from ..streaming.scorer import Scorer
 from ..windowing import WindowSpec
 from ..windowing.sessions import Session
 from .build import Options, build
+from .calibration import calibration
 from .dataset import Dataset
 from .first_part import STEP, Growth, parted
 from .minimise import cosine, minimise
@@ -69,27 +72,35 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     return model
 
 
-def rehearsed(warm: Sequence[Block], form: Format, **cut: Any) -> tuple[int, int] | None:
-    """How many alerts the last third of the warm-up would have had after the other two, and its lines; None where it is too short.
+class Rehearsal(NamedTuple):
+    """The last third of a warm-up, judged by what the other two teach."""
 
-    cut: session, window and timeout of `warmed_up`.
-    """
+    alerts: int
+    lines: int
+    calibration: Calibration | None  # by its windows' scores
+
+
+def rehearsed(warm: Sequence[Block], form: Format, **cut: Any) -> Rehearsal | None:
+    """None where the warm-up is too short. cut: session, window and timeout of `warmed_up`."""
     lines = sum(block.data.count(b"\n") for block in warm)
     if lines < STEP:
         return None
     first, rest = parted(list(warm), lines - lines // 3, iter(()))
-    model = warmed_up(first, form, **cut)
-    scorer = Scorer(model, model.pipeline(form, timeout=cut.get("timeout")))
-    scorer.skip(first)
-    return sum(1 for _ in scorer.run(rest)), lines // 3
+    rest, model = list(rest), warmed_up(first, form, **cut)
+    alerts = sum(1 for _ in Scorer(model, model.pipeline(form, timeout=cut.get("timeout")), skip=lines - lines // 3).run(chain(first, rest)))
+    pipeline = model.pipeline(form, timeout=cut.get("timeout"))
+    sessions = [session for step in pipeline.run(rest) for session in step.closed]
+    windows = model.renumbered(pipeline.windows(sessions)) if sessions else None
+    span = _span(rest, form) or 0.0
+    return Rehearsal(alerts, lines // 3, windows and calibration(model, windows, span, lines // 3, with_tail=False))
 
 
-def summary(model: Model, rehearsal: tuple[int, int] | None = None) -> str:
+def summary(model: Model, rehearsal: Rehearsal | None = None) -> str:
     """What was learned and how sure that is, for people."""
     card, kind = model.card["warm_up"], "sessions" if model.spec.kind == "session" else "windows"
     span = "" if card["seconds"] is None else f" ({duration(card['seconds'])})"
     still = f"still learning: {card['growth']} new templates in the last {STEP} lines" if card["growth"] else f"no new template in the last {STEP} lines"
-    told = "" if rehearsal is None else f"; its last {rehearsal[1]} lines would have had {rehearsal[0]} alerts after the others"
+    told = "" if rehearsal is None else f"; its last {rehearsal.lines} lines would have had {rehearsal.alerts} alerts after the others"
     return (f"tinylog: learned from the first {card['lines']} lines{span}: {card['templates']} templates, {card['windows']} {kind}, "
             f"{', '.join(f'{name} above {threshold:.3f}' for name, threshold in model.thresholds.items())}"
             f"{', rates' if model.rates is not None else ''}; {still}{told}")

@@ -1,6 +1,7 @@
 """Event ids to windows: by session key, by number of lines or by time, each window closed once."""
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -46,6 +47,7 @@ class Windower(Protocol):
     """What cuts events into sessions. The sessions depend on the lines alone, not on how those are cut into blocks."""
 
     counters: dict[str, int]
+    open: Collection[Session]  # what is not closed
 
     def add(self, events: Events) -> list[Session]:
         """Takes the lines of a block; gives the sessions that they closed. `events.sessions` holds their keys."""
@@ -58,6 +60,11 @@ class Windower(Protocol):
 
     def n_open(self) -> int:
         """How many sessions have begun and are not closed."""
+    def to_json(self) -> dict[str, Any]:
+        """All that it needs to go on, as JSON values."""
+
+    def from_json(self, values: dict[str, Any]) -> None:
+        """Go on where `to_json` was asked. KeyError, TypeError or ValueError for what it did not write."""
 
 
 def windower(spec: WindowSpec, keep: bool = False) -> Windower:

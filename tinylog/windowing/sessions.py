@@ -12,13 +12,18 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
 from ..records import Events
+
+
+KEPT = 8192  # bytes of a line that a session keeps
+LONGEST_KEY = 256  # bytes; longer keys that begin alike are one
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class Session:
 
     def mark(self, rarity: float, event: int, line_no: int, line: bytes) -> None:
         """Its strangest line is this one."""
-        self.rarity, self.event, self.line_no, self.line = rarity, event, line_no, line
+        self.rarity, self.event, self.line_no, self.line = rarity, event, line_no, line[:KEPT]
 
     def so_far(self, size: int) -> Session:
         """A copy that later lines do not change."""
@@ -68,6 +73,38 @@ class Session:
         self.line_nos = array("q", [0]) * len(self.line_nos)
         self.line_no = 0
         self.file = file
+
+    def to_json(self) -> list[Any]:
+        """As JSON values, in the order of its fields."""
+        return [_to_json(getattr(self, name)) for name in self.__slots__]
+
+    @classmethod
+    def from_json(cls, values: list[Any]) -> Session:
+        """The session that `to_json` described. KeyError, TypeError or ValueError for what it did not write."""
+        named = dict(zip(cls.__slots__, values, strict=True))
+        for name, code in (("events", "i"), ("line_nos", "q"), ("times", "d")):
+            named[name] = array(code, named[name])
+        named |= {"key": _bytes(named["key"]), "line": _bytes(named["line"]), "lines": [_bytes(line) for line in named["lines"]]}
+        return cls(**named)
+
+
+def _to_json(value: Any) -> Any:
+    """A session's field: bytes as text with a character for each, arrays as lists."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return [_to_json(item) for item in value] if isinstance(value, (array, list)) else value
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def begin_anew(sessions: Iterable[Session], events: Events) -> None:
+    """Where a block begins a file, the line numbers of open sessions in a file of that name are of one that was there before."""
+    if len(events.line_no) and events.line_no[0] == 1:
+        for session in sessions:
+            if session.file == events.file:
+                session.continue_in(session.file)
 
 
 class Sessions:
@@ -86,6 +123,7 @@ class Sessions:
     def add(self, events: Events) -> list[Session]:
         """Takes the lines of a block; gives the sessions that they closed, in the order in which they were closed."""
         closed: list[Session] = []
+        begin_anew(self._open.values(), events)
         find, touch = self._open.get, self._open.move_to_end
         file, timeout, enough = events.file, self.timeout, 2 * self.size
         for event, keys, line_no, time, label, rarity, line in self._lines(events):
@@ -95,6 +133,9 @@ class Sessions:
                 self.counters["lines_without_session"] += 1
             for key in keys:
                 session = find(key)
+                if session is None and len(key) > LONGEST_KEY:
+                    key = key[:LONGEST_KEY]
+                    session = find(key)
                 if session is None or time - session.last_time > timeout:
                     session = self._begin(key, line_no, time, file, closed)
                     session.label = label
@@ -109,7 +150,7 @@ class Sessions:
                 session.line_nos.append(line_no)
                 if self.keep:
                     session.times.append(time)
-                    session.lines.append(line)
+                    session.lines.append(line[:KEPT])
                 if rarity < session.rarity:
                     session.mark(rarity, event, line_no, line)
                     if rarity < 0:
@@ -132,6 +173,23 @@ class Sessions:
         """What became certain since it was last asked: copies of open sessions, each as a line of rarity below 0, and below all before it, left it."""
         certain, self._certain = self._certain, []
         return certain
+
+    @property
+    def open(self) -> Collection[Session]:
+        """What is not closed."""
+        return self._open.values()
+
+    def to_json(self) -> dict[str, Any]:
+        """All that it needs to go on, as JSON values."""
+        return {"open": [session.to_json() for session in self._open.values()], "begun": self._begun, "now": self._now,
+                "next_expiry": self._next_expiry, "counters": dict(self.counters)}
+
+    def from_json(self, values: dict[str, Any]) -> None:
+        """Go on where `to_json` was asked. KeyError, TypeError or ValueError for what it did not write."""
+        sessions = map(Session.from_json, values["open"])
+        self._open = OrderedDict((session.key, session) for session in sessions)
+        self._begun, self._now, self._next_expiry = values["begun"], values["now"], values["next_expiry"]
+        self.counters = Counter(values["counters"])
 
     def _lines(self, events: Events) -> Iterable[tuple[int, tuple[bytes, ...], int, float, int | None, float, bytes]]:
         """Event, session keys, number, time, label, rarity and text of each line."""

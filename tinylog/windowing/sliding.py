@@ -6,12 +6,13 @@ first so many share one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import numpy as np
 
 from ..records import Events
-from .sessions import Session
+from .sessions import KEPT, LONGEST_KEY, Session, begin_anew
 
 ONE_STREAM = b""
 
@@ -22,9 +23,9 @@ class Sliding:
     `counters`: lines_of_shared_streams.
     """
 
-    def __init__(self, size: int, keep: bool = False, max_streams: int = 100_000) -> None:
+    def __init__(self, size: int, keep: bool = False, max_open: int = 100_000) -> None:
         """keep: windows hold the lines of their events, and the times of those, too."""
-        self.size, self.keep, self.max_streams = size, keep, max_streams
+        self.size, self.keep, self.max_open = size, keep, max_open
         self.counters: dict[str, int] = Counter()
         self._open: dict[bytes, Session] = {}
         self._certain: list[Session] = []
@@ -34,6 +35,7 @@ class Sliding:
     def add(self, events: Events) -> list[Session]:
         """Takes the lines of a block; gives the windows that they filled, in the order in which they were filled."""
         full: list[tuple[int, Session]] = []
+        begin_anew(self._open.values(), events)
         for key, at in self._positions(events):
             start, sure = 0, np.zeros(0, np.intp) if events.rarity is None else np.flatnonzero(events.rarity[at] < 0)
             while start < len(at):
@@ -68,6 +70,24 @@ class Sliding:
         certain, self._certain = self._certain, []
         return certain
 
+    @property
+    def open(self) -> Collection[Session]:
+        """As `Sessions.open`."""
+        return self._open.values()
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Sessions.to_json`."""
+        return {"open": [window.to_json() for window in self._open.values()],
+                "streams": [key.decode("latin-1") for key in sorted(self._streams)],
+                "seen": self._seen, "counters": dict(self.counters)}
+
+    def from_json(self, values: dict[str, Any]) -> None:
+        """As `Sessions.from_json`."""
+        windows = map(Session.from_json, values["open"])
+        self._open = {window.key: window for window in windows}
+        self._streams = {key.encode("latin-1") for key in values["streams"]}
+        self._seen, self.counters = values["seen"], Counter(values["counters"])
+
     def _positions(self, events: Events) -> Iterable[tuple[bytes, np.ndarray]]:
         """Each stream of a block and the positions of its lines."""
         if events.sessions is None:
@@ -82,7 +102,10 @@ class Sliding:
 
     def _admitted(self, key: bytes) -> bytes:
         """A new stream's own key while there is room for it; otherwise the key that all others share."""
-        if len(self._streams) < self.max_streams:
+        key = key[:LONGEST_KEY]
+        if key in self._streams:
+            return key
+        if len(self._streams) < self.max_open:
             self._streams.add(key)
             return key
         self.counters["lines_of_shared_streams"] += 1
@@ -102,7 +125,7 @@ def extend(window: Session, events: Events, at: np.ndarray, keep: bool) -> None:
         window.last_time = float(events.times[at[-1]])
     if keep:
         window.times.extend(np.full(len(at), np.nan) if events.times is None else events.times[at])
-        window.lines += [events.lines[i] for i in at.tolist()]
+        window.lines += [events.lines[i][:KEPT] for i in at.tolist()]
     if events.rarity is not None:
         i = at[events.rarity[at].argmin()]
         if events.rarity[i] < window.rarity:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
 
 from ..records import Events
-from .sessions import Session
+from .sessions import Session, begin_anew
 from .sliding import ONE_STREAM, extend
 
 MAX_SILENT = 10_000  # windows without a line, one after the other
@@ -41,6 +42,7 @@ class Timed:
     def add(self, events: Events) -> list[Session]:
         """Takes the lines of a block; gives the windows that are over, in order of time."""
         closed: list[Session] = []
+        begin_anew(self.open, events)
         events = events._replace(times=_times(events))
         for start, stop, slot in self._runs(events):
             if self._open is not None and slot > self._slot:
@@ -61,6 +63,22 @@ class Timed:
         """As `Sessions.certain`."""
         certain, self._certain = self._certain, []
         return certain
+
+    @property
+    def open(self) -> Collection[Session]:
+        """As `Sessions.open`."""
+        return [] if self._open is None else [self._open]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Sessions.to_json`."""
+        return {"open": [window.to_json() for window in self.open], "origin": self._origin, "slot": self._slot, "begun": self._begun,
+                "counters": dict(self.counters)}
+
+    def from_json(self, values: dict[str, Any]) -> None:
+        """As `Sessions.from_json`."""
+        self._open = next(map(Session.from_json, values["open"]), None)
+        self._origin, self._slot, self._begun = values["origin"], values["slot"], values["begun"]
+        self.counters = Counter(values["counters"])
 
     def _runs(self, events: Events) -> Iterator[tuple[int, int, int]]:
         """First line, line behind the last, and window of every stretch of lines that are in the same one."""
