@@ -21,6 +21,9 @@ class Sink:
 
     def write(self, data: bytes) -> None:
         """All of it, before this returns."""
+        if self._file is None:
+            sys.stdout.write(data.decode(sys.stdout.encoding or "utf-8"))
+            return
         while data:
             data = data[os.write(self._file, data):]
 
@@ -38,6 +41,8 @@ class Sink:
 
     def place(self) -> list[int] | None:
         """Device, inode and end of a regular file; None of anything else."""
+        if self._file is None:
+            return None
         about = os.fstat(self._file)
         return [about.st_dev, about.st_ino, about.st_size] if stat.S_ISREG(about.st_mode) else None
 
@@ -49,10 +54,14 @@ class Sink:
         if self.path is not None:
             os.close(self._file)
 
-    def _opened(self) -> int:
+    def _opened(self) -> int | None:
+        """None where standard output is no file: a program put something else in its place."""
         if self.path is None:
             sys.stdout.flush()
-            return sys.stdout.fileno()
+            try:
+                return sys.stdout.fileno()
+            except OSError:
+                return None
         try:
             return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
