@@ -10,7 +10,6 @@ from hypothesis import given, settings, strategies as st
 
 from tinylog import detect, load
 from tinylog.errors import ConfigError, InputError
-from tinylog.reading.blocks import blocks
 from tinylog.reading.formats import FORMATS
 from tinylog.records import Alert, Block, Windows
 from tinylog.streaming.causes import BURST, Causes

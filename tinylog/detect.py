@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .console import arguments, check_folder, log_and_model, note, recognised, run, window  # isort: skip, it sets the thread variables before NumPy is imported
@@ -66,15 +67,22 @@ def _log_and_model(options: argparse.ArgumentParser, args: argparse.Namespace, d
     if args.save:
         check_folder(args.save)
     live = first_part.may_go_on(args.files)
-    if live:
-        note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
-    warm, rest = first_part.first_part(log, form, args.warmup, live)
+    warm, rest = first_part.first_part(_announced(log, form) if live else log, form, args.warmup, live)
     cut = {"session": args.session, "window": args.window, "timeout": args.session_timeout}
     model = warmup.warmed_up(warm, form, **cut)
     note(warmup.summary(model, warmup.rehearsed(warm, form, **cut)))
     if args.save:
         model.save(args.save)
     return form, rest, model, warm
+
+
+def _announced(log: Iterator[Block], form: Format) -> Iterator[Block]:
+    """The log; that nothing will be told for a while is said where it does not come at once."""
+    yield from islice(log, 1)
+    for block in islice(log, 1):
+        note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
+        yield block
+    yield from log
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
