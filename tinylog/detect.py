@@ -2,6 +2,9 @@
 
 One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once.
 With --output-format csv there is a row for every window, whether it alerts or not: its number, its session, 0 or 1.
+
+Without -m the bundled model of the log's format is taken; where there is none, and with --fresh, the log's own beginning is learned
+from (--warmup says how much of it, --save keeps the model), and the rest is judged in the same pass.
 """
 from __future__ import annotations
 
