@@ -121,7 +121,8 @@ def fresh(log: list[Block]) -> list[tuple]:
     warm, rest = first_part(iter(log), SYSLOG)
     model = warmup.warmed_up(warm, SYSLOG)
     scorer = Scorer(model, model.pipeline(SYSLOG))
-    scorer.skip(warm)
+    for block in warm:
+        scorer.take(block)
     return [(alert.line_no, alert.reason, alert.why, alert.score) for alert in scorer.run(rest)]
 
 
@@ -221,3 +222,14 @@ def test_cause_is_told_once_a_burst_by_its_first_and_its_worst_and_what_is_commo
 def test_real_logs_have_few_alerts(data, capsys, name, most):
     assert detect.main(["--fresh", "--json", str(data / name)]) == 0
     assert 1 <= len(capsys.readouterr().out.splitlines()) <= most
+
+
+def test_log_with_few_session_keys_is_cut_into_windows():
+    lines = [b"081109 %06d 143 INFO dfs.DataNode: %s %d\n" % (200_000 + i % 60, b"for blk_%d" % (i // 8) if i % 4 == 0 else b"housekeeping", i) for i in range(400)]
+    assert warmup.warmed_up(cut(b"".join(lines), []), FORMATS["hdfs"]).spec.kind == "lines"
+    assert warmup.warmed_up(cut(b"".join(lines), []), FORMATS["hdfs"], session=r"blk_\d+").spec.kind == "session"
+
+
+def test_model_cannot_be_kept_where_nothing_can_be_written(tmp_path):
+    done = run_command("detect", "--fresh", "--save", tmp_path / "no" / "m.tinylog", stdin=log(100))
+    assert done.returncode == 1 and b"cannot be written" in done.stderr and b"learned" not in done.stderr

@@ -1,7 +1,9 @@
 """python -m tinylog.detect [-m MODEL] [FILE...] < log > alerts
 
-One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once. Without a
-model, and where none is bundled for such logs, one is learned from the log's own beginning.
+One line an alert on standard output, or one JSON object (--json), everything else on standard error. A session alerts once.
+
+Without -m the bundled model of the log's format is taken; where there is none, and with --fresh, the log's own beginning is learned
+from (--warmup says how much of it, --save keeps the model), and the rest is judged in the same pass.
 
     python -m tinylog.detect --follow --state DIR --output alerts.log /var/log/app.log
 
@@ -15,7 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from .console import arguments, check_folder, given_format, note, positive, run, window  # isort: skip, it sets the thread variables before NumPy is imported
@@ -126,8 +128,7 @@ def _learned(args: argparse.Namespace, form: Format, log: Iterator[Block], kept:
     """The log, a model of its beginning, and how many lines that was."""
     from .training import first_part, warmup  # much to import, and most runs have a model
     live = first_part.may_go_on(args.files) or args.follow
-    if live:
-        note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
+    log = _announced(log, form) if live else log
     read: list[Block] = []
     warm, _ = first_part.first_part((read.append(block) or block for block in log), form, args.warmup, live)
     cut = {"session": args.session, "window": args.window, "timeout": args.session_timeout}
@@ -138,6 +139,15 @@ def _learned(args: argparse.Namespace, form: Format, log: Iterator[Block], kept:
     for path in filter(None, (args.save, kept)):
         model.save(path)
     return chain(read, log), model, model.card["warm_up"]["lines"]
+
+
+def _announced(log: Iterator[Block], form: Format) -> Iterator[Block]:
+    """The log; that nothing will be told for a while is said where it does not come at once."""
+    yield from islice(log, 1)
+    for block in islice(log, 1):
+        note(f"tinylog: no model for this log ({form.name}): learning from its first lines, alerts come after that")
+        yield block
+    yield from log
 
 
 def _judged(args: argparse.Namespace, here: Watch, scorer: Scorer, front: Front, log: Iterator[Block], dropped: Counter[str]) -> None:

@@ -142,7 +142,7 @@ def _padded(name: str, column: np.ndarray, T: int) -> np.ndarray:
 class Reason(NamedTuple):
     """Why a detector gave its score: data, not text."""
 
-    code: str  # "new_template", "sequence", "count", "value", "entity", "only_abnormal", "event_set", "drift"
+    code: str  # "new_template", "sequence", "count", "value", "entity", "only_abnormal", "event_set", "drift", "rate", "silence"
     position: int  # which event of the window mattered most; the last one where something should have followed
     contrib: np.ndarray  # (T,) float32, share of each event
     expected: tuple[tuple[int, float], ...] = ()  # event ids and how likely each was, PAD for the end of the session

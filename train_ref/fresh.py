@@ -99,7 +99,8 @@ def watch(path: str, wanted: int | None = None) -> Watched:
     pipeline = model.pipeline(form)
     scorer = Scorer(model, pipeline)
     scorer.causes = recorder = Recorder()
-    scorer.skip(warm)
+    for block in warm:
+        scorer.take(block)
     sessions: list[Session] = []
     add, close = pipeline.windower.add, pipeline.windower.close
     pipeline.windower.add = lambda events: _kept(sessions, add(events))

@@ -78,6 +78,14 @@ class Scorer:
             yield from self.judged(step)
         yield from self._drift(np.zeros(0, bool), least=DRIFT_LEAST)
 
+    def take(self, block: Block) -> None:
+        """Lines that are not judged; what is open behind them goes on in those that are."""
+        events = self.pipeline.events(block)
+        self.pipeline.windower.add(events)
+        self.pipeline.windower.certain()
+        if self.rates is not None:
+            self.rates.skip(events)
+
     def judged(self, step: Step) -> Iterator[Alert]:
         """Alerts of one block behind the pipeline."""
         yield from self._in_order(step)
@@ -126,18 +134,11 @@ class Scorer:
                 lines = block.data.split(b"\n", self.skip)
                 n = len(lines) - 1
                 numbers = block.numbers(block.data.count(b"\n")) if block.line_nos is not None else None
-                self._take(block._replace(data=b"\n".join(lines[:n]) + b"\n", line_nos=None if numbers is None else numbers[:n]))
+                self.take(block._replace(data=b"\n".join(lines[:n]) + b"\n", line_nos=None if numbers is None else numbers[:n]))
                 self.skip -= n
                 block = block._replace(data=lines[n], first_line_no=block.first_line_no + n, line_nos=None if numbers is None else numbers[n:])
             if block.data:
                 yield block
-
-    def _take(self, block: Block) -> None:
-        events = self.pipeline.events(block)
-        self.pipeline.windower.add(events)
-        self.pipeline.windower.certain()
-        if self.rates is not None:
-            self.rates.skip(events)
 
     def _scored(self, sessions: Sequence[Session]) -> tuple[Windows, np.ndarray, list[str]]:
         """Sessions as windows, their scores, and the detector of each."""

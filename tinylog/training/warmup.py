@@ -37,11 +37,13 @@ from .minimise import cosine, minimise
 
 FALSE_ALARMS = 2e-4  # wanted share of windows that alert, for each detector
 UNLIKE = 0.5 * newcomer.NATS, 1.0 * newcomer.NATS  # novelty above which a template is worth an alert, at least and at most
+OPEN_ENDED, MORE_UNLIKE = 0.02, 1.25 * newcomer.NATS  # at most where so many of the last lines were new templates: news is nothing new there
 CONFIGS = {"backoff": backoff.Config(order=1)}  # longer histories of what runs side by side are never seen twice
 VALUE_LINES = 20_000  # that the value model learns from
 EARLY, UNSTEADY = 0.67, 0.001  # share of its windows that it learns from first; of a column's later entries that may be beyond its bounds
 FAR = 1.9  # times its bound, above which a value is worth an alert
 LONG = 0.1  # of the warm-up: what it takes to know how long a delay may be
+KEYLESS = 0.2  # share of the lines that may have no session key where sessions are judged
 OPEN = 0.02  # share of the lines, the last ones: a session that has one of them may go on
 
 def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, window: int | float | None = None,
@@ -55,7 +57,8 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     parser.consolidate()
     spec = spec_for(form, session=session, window=window, timeout=timeout)
     sessions, pipeline, events = _cut(warm, form, parser, spec)
-    if not sessions and spec.kind == "session":  # no line has the key that such logs have
+    keyless = pipeline.windower.counters["lines_without_session"]
+    if spec.kind == "session" and session is None and keyless > KEYLESS * pipeline.lines:  # too much would not be judged
         sessions, pipeline, events = _cut(warm, form, parser, replace(spec_for(form, window=spec.size), timeout=spec.timeout))
     windows, valued = Pipeline(form, parser, pipeline.spec).windows(sessions), _valued(pipeline, sessions)
     parser.freeze()
@@ -63,7 +66,8 @@ def warmed_up(warm: Sequence[Block], form: Format, session: str | None = None, w
     data = Dataset(form, parser, pipeline.spec, windows, None, None, pipeline.lines, span or 0.0, Counter())
     names = "backoff", "newcomer"
     model = build(data, "warm-up", Options(names, false_alarms=FALSE_ALARMS, explained=False, contaminated=True, configs=CONFIGS))
-    model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], *UNLIKE))
+    most = MORE_UNLIKE if growth.last > OPEN_ENDED * STEP else UNLIKE[1]
+    model.thresholds["newcomer"] = float(np.clip(model.thresholds["newcomer"], UNLIKE[0], most))
     _judge_values(model, valued, span)
     rates = Rates.learned(events, parser.n_known)
     model.rates = None if rates is None else rates.to_json()
