@@ -86,8 +86,8 @@ def test_a_template_a_key_and_a_kept_line_have_bounded_length():
         windower = make()
         key = b"k" * 1000
         for line_no in (1, 2):
-            row = events([2], 0)._replace(line_no=np.array([line_no]), lines=[long], sessions=[(key + b"%d" % line_no,)], rarity=np.zeros(1, np.float32))
-            windower.add(row)
+            row = events([2], 0)._replace(line_no=np.array([line_no]), lines=[long], sessions=[(key + b"%d" % line_no,)])
+            windower.add(row._replace(rarity=np.zeros(1, np.float32)))
         (session,) = windower.open
         assert len(session.key) == LONGEST_KEY and len(session.line) == KEPT and [len(line) for line in session.lines] == [KEPT, KEPT]
         assert list(session.events) == [2, 2]

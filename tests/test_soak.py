@@ -36,8 +36,8 @@ def resident(process):
 @pytest.mark.slow
 @pytest.mark.parametrize("state", [False, True])
 def test_memory_stays_flat_over_a_million_random_lines(made, tmp_path, state):
-    options = ["--state", tmp_path / "state"] if state else []
-    command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, "--threshold", "99", "--session-timeout", "600", "--max-sessions", "20000", *options]
+    options = ["--threshold", "99", "--session-timeout", "600", "--max-sessions", "20000", *(["--state", tmp_path / "state"] if state else [])]
+    command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, *options]
     process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = []
     reader = threading.Thread(target=lambda: said.append(process.stderr.read()))

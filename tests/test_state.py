@@ -21,10 +21,8 @@ from tinylog.errors import StateError
 from tinylog.model import Model
 from tinylog.parsing import Parser
 from tinylog.parsing.newcomers import Newcomers
-from tinylog.pipeline import Pipeline
 from tinylog.reading import tail
 from tinylog.reading.follow import Logs
-from tinylog.reading.formats import format_named
 from tinylog.reading.waiting import Signals, Stopped
 from tinylog.records import Events
 from tinylog.streaming import journal, output, state
@@ -374,8 +372,8 @@ def decisions(path):
 
 
 def following(made, folder, *options):
-    command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, "--json", "--session-timeout", "300", "--follow", "--state", folder / "state",
-               "--output", folder / "alerts", folder / "app.log", *options]
+    command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, "--json", "--session-timeout", "300", "--follow",
+               "--state", folder / "state", "--output", folder / "alerts", folder / "app.log", *options]
     return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

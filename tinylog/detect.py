@@ -33,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--json", dest="output_format", action="store_const", const="json", help="short for --output-format json")
     options.add_argument("--threshold", type=float, metavar="X", help="alert above this score (log-odds) instead of the model's")
     options.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
-    options.add_argument("--max-sessions", type=positive, metavar="N", help="keep at most so many sessions open; beyond, the quietest is judged")
+    options.add_argument("--max-sessions", type=positive, metavar="N", help="most sessions that stay open; beyond, the quietest is judged")
     options.add_argument("--max-templates", type=positive, metavar="N", help="know at most so many templates beside the model's own (1000)")
-    options.add_argument("--follow", action="store_true", help="wait for more lines, also in files that are renamed or cut back (SIGHUP: look now)")
-    options.add_argument("--state", metavar="DIR", help="go on where the last run with this directory was stopped or killed; the log's end is a pause")
+    options.add_argument("--follow", action="store_true", help="wait for more, also where files are renamed or cut back")
+    options.add_argument("--state", metavar="DIR", help="go on where the last run with this directory ended or was killed")
     options.add_argument("--state-every", type=float, metavar="SECONDS", help="a snapshot of what came by a pipe so often (600)")
     options.add_argument("--output", metavar="FILE", help="append alerts to a file instead of standard output (SIGHUP: open it again)")
     options.add_argument("--exit-code", action="store_true", help="leave with 3 if there were alerts")
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     dropped: Counter[str] = Counter()
     if args.output_format == "csv" and (args.state or args.output):
         raise ConfigError("--output-format csv has a row for every window, on standard output; --state and --output are for alerts")
-    scorer, live = None, Live(args.files, dropped, lambda text: note(f"tinylog: {text}"), args.follow, args.state, args.state_every, args.output)
+    live = Live(args.files, dropped, lambda text: note(f"tinylog: {text}"), args.follow, args.state, args.state_every, args.output)
+    scorer = None
     with live:
         form, log, model = log_and_model(args, dropped, live.log, live.log_format)
         if args.follow or args.state:

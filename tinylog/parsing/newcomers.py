@@ -46,7 +46,8 @@ class Newcomers:
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         parser = self.parser
-        return {"templates": [list(template) for template in parser.templates[parser.n_known:]], "free": list(parser.free), "met": parser.met,
+        return {"templates": [list(template) for template in parser.templates[parser.n_known:]],
+                "free": list(parser.free), "met": parser.met,
                 "added": [[event, b" ".join(words).decode("latin-1")] for event, words in parser.added]}
 
     def from_json(self, values: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ class Live:
         return False
 
     def run(self, scorer: Scorer, log: Iterator[Block], write: Callable[[Alert], str], parts: Mapping[str, Part] | None = None) -> None:
-        """Writes the alerts of a log. parts: what else lives across lines, by name. A log that has not ended leaves its open sessions open."""
+        """Writes the alerts of a log. parts: what else lives across lines, by name. What is open stays open where the log has not ended."""
         scorer.ageing = Ageing(Newcomers(scorer.pipeline.parser), scorer.pipeline.windower)
         encoding = "utf-8" if self.output.path is not None else sys.stdout.encoding
         if self.state is None:
@@ -86,7 +86,8 @@ class Live:
         """What waits, and what was written, where the log has not ended."""
         waiting = len(scorer.pipeline.windower.open)
         if self.state is not None:
-            return f"; {waiting} open ones wait in {self.state.folder}, where {self.state.written} bytes were written in {self.state.hours:.1f} hours"
+            wrote = f"{self.state.written} bytes were written in {self.state.hours:.1f} hours"
+            return f"; {waiting} open ones wait in {self.state.folder}, where {wrote}"
         return f"; {waiting} open ones not judged" if waiting else ""
 
     def _begin(self, scorer: Scorer, parts: Mapping[str, Part]) -> None:

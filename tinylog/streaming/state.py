@@ -156,7 +156,9 @@ class State:
     def _due(self) -> bool:
         """Lines of a file can be read again, so that their snapshot may wait until it is small beside them; those of a pipe cannot."""
         size, tails = self._journal.size, self._logs.tails
-        if self._bytes >= max(LEAST, TIMES * size) or self._journal.grown >= max(LEAST, size) or self._files != [tail.files for tail in tails]:
+        if self._bytes >= max(LEAST, TIMES * size) or self._journal.grown >= max(LEAST, size):
+            return True
+        if self._files != [tail.files for tail in tails]:
             return True
         return self._bytes > 0 and monotonic() - self._since >= self.every and not all(tail.again for tail in tails)
 
@@ -180,7 +182,8 @@ class State:
 
     def _renew(self, positions: Sequence[Position] | None = None) -> None:
         """A snapshot of now."""
-        self._journal.renew({"format": FORMAT, "about": self._about, "positions": self._logs.positions() if positions is None else positions,
+        self._journal.renew({"format": FORMAT, "about": self._about,
+                             "positions": self._logs.positions() if positions is None else positions,
                              "said": {name: n for name, n in self._said.items() if n > 0}, "until": self._until,
                              "parts": {name: part.to_json() for name, part in self._parts.items()}})
         self._logs.turns = []
@@ -200,14 +203,16 @@ class State:
 
     def _restore(self, snapshot: dict[str, Any]) -> None:
         for name, value in self._about.items():
-            if snapshot["about"].get(name) != value:
-                raise StateError(f"{self.folder} holds the state of another {name.replace('_', ' ')} ({_short(snapshot['about'].get(name))}, now "
-                                 f"{_short(value)}); take another directory, or remove it to begin anew")
+            before = snapshot["about"].get(name)
+            if before != value:
+                raise StateError(f"{self.folder} holds the state of another {name.replace('_', ' ')} ({_short(before)}, now {_short(value)}); "
+                                 "take another directory, or remove it to begin anew")
         try:
             for name, part in self._parts.items():
                 part.from_json(snapshot["parts"][name])
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise StateError(f"{self.folder}: its snapshot does not fit ({type(error).__name__}: {error}); remove it to begin anew") from error
+            what = f"its snapshot does not fit ({type(error).__name__}: {error})"
+            raise StateError(f"{self.folder}: {what}; remove it to begin anew") from error
         self._said, self._until = Counter(snapshot["said"]), snapshot["until"]
 
     def _resolve(self) -> None:

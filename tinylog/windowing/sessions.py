@@ -83,7 +83,8 @@ class Session:
         named = dict(zip(cls.__slots__, values, strict=True))
         for name, code in (("events", "i"), ("line_nos", "q"), ("times", "d")):
             named[name] = array(code, named[name])
-        return cls(**named | {"key": _bytes(named["key"]), "line": _bytes(named["line"]), "lines": [_bytes(line) for line in named["lines"]]})
+        named |= {"key": _bytes(named["key"]), "line": _bytes(named["line"]), "lines": [_bytes(line) for line in named["lines"]]}
+        return cls(**named)
 
 
 def _to_json(value: Any) -> Any:

@@ -74,7 +74,8 @@ class Sliding:
 
     def to_json(self) -> dict[str, Any]:
         """As `Sessions.to_json`."""
-        return {"open": [window.to_json() for window in self._open.values()], "streams": [key.decode("latin-1") for key in sorted(self._streams)],
+        return {"open": [window.to_json() for window in self._open.values()],
+                "streams": [key.decode("latin-1") for key in sorted(self._streams)],
                 "seen": self._seen, "counters": dict(self.counters)}
 
     def from_json(self, values: dict[str, Any]) -> None:
