@@ -105,7 +105,7 @@ def test_tail_begins_anew_where_the_file_was_cut_back(log, rest):
 
 def test_tail_waits_for_a_file_that_is_absent_but_says_at_once_what_cannot_be_read(tmp_path):
     tail = followed(tmp_path / "later.log")
-    assert lines_of(tail) == [] and tail.position() == {"path": str(tmp_path / "later.log"), "line_no": 1}
+    assert lines_of(tail) == [] and tail.position() == {"path": str(tmp_path / "later.log"), "line_no": 1, "raw": None}
     (tmp_path / "later.log").write_text("1\n")
     assert lines_of(tail) == ["1"]
     tail.close()
@@ -169,7 +169,7 @@ def test_logs_read_again_in_the_same_turns(tmp_path):
             order += [(block.file, line) for block in logs._turn(i) for line in block.data.splitlines()]
     assert [path for path, _ in order] == [paths[i] for i in (0, 1, 1, 1, 0, 0)] and logs.turns == [[0, 2], [1, 7], [0, 5]]
     logs.close()
-    fresh = [{"path": path, "line_no": 1} for path in paths]
+    fresh = [{"path": path, "line_no": 1, "raw": None} for path in paths]
     again = Logs(paths, Counter(), 99, Signals(), pause=True, positions=fresh, turns=logs.turns)
     assert [(block.file, line) for block in again for line in block.data.splitlines()] == order and again.turns == []
     again.close()
@@ -244,3 +244,16 @@ def test_any_life_of_a_log_gives_every_line_once_and_in_order(tmp_path):
             read += lines_of(tail)
         tail.close()
         assert read == ["begin", *map(str, range(written)), "end"], seed
+
+
+def test_carriage_returns_of_an_export_stay_after_a_resume_too(tmp_path):
+    path = tmp_path / "export"
+    path.write_bytes(b"__CURSOR=1\nMESSAGE=a\r\n")
+    tail = followed(path)
+    first = [block.data for block in tail.ready(Signals())]
+    position = tail.position()
+    tail.close()
+    append(path, "MESSAGE=b\r\n")
+    again = followed(path, position=position)
+    assert [*first, *[block.data for block in again.ready(Signals())]] == [b"__CURSOR=1\nMESSAGE=a\r\n", b"MESSAGE=b\r\n"]
+    again.close()

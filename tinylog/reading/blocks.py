@@ -45,7 +45,8 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
            dropped: Counter[str] | None = None) -> Iterator[Block]:
     """The stream as blocks of whole lines; `file` is its name (None: standard input).
 
-    CRLF becomes LF, a last line without newline gets one, any other byte stays. A line keeps its first `max_line` bytes
+    CRLF becomes LF (not in journald's export format, whose lengths count both), a last line without newline gets one, any other
+    byte stays. A line keeps its first `max_line` bytes
     (a carriage return counts); what is cut off is counted in `dropped["cut_lines"]` and `dropped["cut_bytes"]`.
     Raises InputError where the stream breaks off (a damaged archive, a failing disk).
     """
@@ -60,10 +61,13 @@ def blocks(stream: BinaryIO, file: str | None = None, size: int = 1 << 20, max_l
 
 
 class Cutter:
-    """Chunks of bytes to blocks of whole lines, numbered from `line_no` on. Keeps at most max_line bytes of an unfinished line."""
+    """Chunks of bytes to blocks of whole lines, numbered from `line_no` on. Keeps at most max_line bytes of an unfinished line.
 
-    def __init__(self, file: str | None, max_line: int, dropped: Counter[str], line_no: int = 1) -> None:
-        self.file, self.max_line, self.dropped, self.line_no = file, max_line, dropped, line_no
+    `raw`: whether carriage returns stay, as in journald's export format; None as long as no line was seen.
+    """
+
+    def __init__(self, file: str | None, max_line: int, dropped: Counter[str], line_no: int = 1, raw: bool | None = None) -> None:
+        self.file, self.max_line, self.dropped, self.line_no, self.raw = file, max_line, dropped, line_no, raw
         self._tail = bytearray()  # the unfinished line, at most max_line bytes of it
         self._overflow = 0  # bytes of the unfinished line that are already gone
 
@@ -86,16 +90,17 @@ class Cutter:
         return self._block(b"%b\n" % self._tail) if self._tail else None
 
     def _block(self, data: bytes) -> Block:
-        block = Block(_cut(data, self.max_line, self._overflow, self.dropped), self.line_no, self.file)
-        self.line_no += block.data.count(b"\n")
+        self.raw = data.startswith(b"__CURSOR=") if self.raw is None else self.raw
+        block = Block(_cut(data, self.max_line, self._overflow, self.dropped, self.raw), self.line_no, self.file)
+        self.line_no += int(np.count_nonzero(np.frombuffer(block.data, np.uint8) == NEWLINE))
         self._tail.clear()
         self._overflow = 0
         return block
 
 
-def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> bytes:
-    """Lines no longer than max_line, CRLF as LF. `overflow` bytes of the first line were cut before."""
-    lengths = _line_lengths(data) if len(data) > max_line else np.zeros(1, np.int64)
+def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str], raw: bool) -> bytes:
+    """Lines no longer than max_line, CRLF as LF unless `raw`. `overflow` bytes of the first line were cut before."""
+    lengths = _line_lengths(data) if _may_be_long(data, max_line) else np.zeros(1, np.int64)
     long = int((lengths > max_line).sum())
     if long:
         dropped["cut_bytes"] += int((lengths - max_line).clip(0).sum())
@@ -103,7 +108,13 @@ def _cut(data: bytes, max_line: int, overflow: int, dropped: Counter[str]) -> by
     if long or overflow:
         dropped["cut_bytes"] += overflow
         dropped["cut_lines"] += long + (overflow > 0)
-    return data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+    return data.replace(b"\r\n", b"\n") if b"\r" in data and not raw else data  # one byte is found much sooner than two
+
+
+def _may_be_long(data: bytes, max_line: int) -> bool:
+    """Whether any line is longer: it would hold one of these places."""
+    places = range(max_line, len(data), max_line)
+    return any(data.find(b"\n", place) - data.rfind(b"\n", 0, place) - 1 > max_line for place in places)
 
 
 def _line_lengths(data: bytes) -> np.ndarray:

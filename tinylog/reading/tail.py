@@ -83,7 +83,7 @@ class Tail:
 
     def position(self) -> Position:
         """Where the lines end that were given, as JSON values."""
-        values = {"path": self.path, "line_no": self._cutter.line_no}
+        values = {"path": self.path, "line_no": self._cutter.line_no, "raw": self._cutter.raw}
         if self._stream is None or not self.again:
             return values
         about = os.fstat(self._stream.fileno())
@@ -110,11 +110,11 @@ class Tail:
         self.close()
         self._stream = stream
 
-    def _began(self, end: int, line_no: int) -> None:
+    def _began(self, end: int, line_no: int, raw: bool | None = None) -> None:
         """The next byte is this one of its file, and begins this line."""
         self._read = self._end = end
         self.files += 1
-        self._cutter = Cutter(None if self.path == "-" else self.path, self.max_line, self.counters, line_no)
+        self._cutter = Cutter(None if self.path == "-" else self.path, self.max_line, self.counters, line_no, raw)
         self._known: bytes | None = None  # what stood before the end of the file when it was reached
 
     def _given(self, block: Block | None, end: int) -> Iterator[Block]:
@@ -174,7 +174,7 @@ class Tail:
         if found is not None:
             return
         self.counters["files_gone"] += "inode" in position and self.again
-        self._began(0, position["line_no"] if not self.again else 1)
+        self._began(0, *((1,) if self.again else (position["line_no"], position["raw"])))
         if self.path == "-" or not self.follow or os.path.exists(self.path):
             self._open(self.path)
 
@@ -189,7 +189,7 @@ class Tail:
         if not self._packed and crc32(_before(self._stream, offset)) != position["check"]:
             return False
         self._stream.seek(offset)
-        self._began(offset, position["line_no"])
+        self._began(offset, position["line_no"], position["raw"])
         return True
 
 
