@@ -25,9 +25,9 @@ from tinylog.reading import tail
 from tinylog.reading.follow import Logs
 from tinylog.reading.waiting import Signals, Stopped
 from tinylog.records import Events
-from tinylog.streaming import journal, output, state
+from tinylog.streaming import journal, sink, state
 from tinylog.streaming.journal import Journal
-from tinylog.streaming.output import Output
+from tinylog.streaming.sink import Sink
 from tinylog.streaming.state import State
 from tinylog.windowing.sessions import Sessions
 from tinylog.windowing.sliding import Sliding
@@ -64,7 +64,7 @@ class Toy:
 def toy_run(folder, paths, out=None, about="toy", ahead=1):
     """A run of the toy until the logs pause; the lock goes as it goes with a process."""
     held = State(str(folder), lambda text: None)
-    target = out or Output(str(folder) + ".out")
+    target = out or Sink(str(folder) + ".out")
     logs = None
     try:
         toy = Toy()
@@ -108,7 +108,7 @@ def budget(monkeypatch, n):
         return len(part)
 
     instead = {"write": write, "fsync": lambda file: None}
-    for module in (journal, output):
+    for module in (journal, sink):
         fake = type("os", (), {"__getattr__": lambda self, name: instead.get(name) or getattr(os, name)})()
         monkeypatch.setattr(module, "os", fake)
     return left
@@ -197,7 +197,7 @@ def test_a_pipe_gets_every_alert_and_one_twice_at_most_for_a_kill(tmp_path, smal
         got = b""
         for allowed in (n, 1 << 30):
             reading, writing = os.pipe()
-            pipe = Output()
+            pipe = Sink()
             pipe._file = writing
             with monkeypatch.context() as patch:
                 budget(patch, allowed)
@@ -317,6 +317,21 @@ def test_a_full_disk_under_the_state_costs_no_alert(tmp_path, small, monkeypatch
     toy_run(tmp_path / "full", [log])
     toy_run(tmp_path / "whole", [log])
     assert (tmp_path / "full.out").read_bytes() == (tmp_path / "whole.out").read_bytes()
+
+
+def test_kept_puts_a_new_object_in_the_place_of_the_old_one():
+    class Counted(SimpleNamespace):
+        def to_json(self):
+            return {"n": self.n}
+
+        @classmethod
+        def from_json(cls, values):
+            return cls(**values)
+
+    owner, other = SimpleNamespace(rates=Counted(n=3), causes=None), SimpleNamespace(rates=Counted(n=0), causes=None)
+    for name in ("rates", "causes"):
+        state.Kept(other, name).from_json(json.loads(json.dumps(state.Kept(owner, name).to_json())))
+    assert other == owner and other.rates is not owner.rates
 
 
 WORDS = ["open", "close", "read", "write", "of", "file", "user=7", "failed", "disk", "node-3", "12 ms", "(x)"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from .console import arguments, log_and_model, note, positive, run  # isort: skip, it sets the thread variables before NumPy is imported
 from .errors import ConfigError
 from .streaming.alerts import plain, to_json, to_text
-from .streaming.live import Live, needs_lines
+from .streaming.watch import Watch, needs_lines
 from .streaming.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     dropped: Counter[str] = Counter()
     if args.output_format == "csv" and (args.state or args.output):
         raise ConfigError("--output-format csv has a row for every window, on standard output; --state and --output are for alerts")
-    live = Live(args.files, dropped, lambda text: note(f"tinylog: {text}"), args.follow, args.state, args.state_every, args.output)
+    watch = Watch(args.files, dropped, lambda text: note(f"tinylog: {text}"), args.follow, args.state, args.state_every, args.output)
     scorer = None
-    with live:
-        form, log, model = log_and_model(args, dropped, live.log, live.log_format)
+    with watch:
+        form, log, model = log_and_model(args, dropped, watch.log, watch.log_format)
         if args.follow or args.state:
             needs_lines(form)
         pipeline = model.pipeline(form, timeout=args.session_timeout, session=args.session, window=args.window)
@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.output_format == "csv":
             _predictions(scorer, log)
         else:
-            live.run(scorer, log, to_json if args.output_format == "json" else to_text)
+            watch.run(scorer, log, to_json if args.output_format == "json" else to_text)
     if scorer is not None:
-        note(_summary(scorer, dropped) + live.summary(scorer))
-    alerts = live.state.told if live.state else scorer.counters["alerts"] if scorer else 0
-    return live.code or (3 if args.exit_code and alerts else 0)
+        note(_summary(scorer, dropped) + watch.summary(scorer))
+    alerts = watch.state.told if watch.state else scorer.counters["alerts"] if scorer else 0
+    return watch.code or (3 if args.exit_code and alerts else 0)
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:

@@ -30,7 +30,7 @@ from ..reading.tail import Position
 from ..reading.waiting import Stopped
 from ..records import Block
 from .journal import Journal
-from .output import Output
+from .sink import Sink
 
 if TYPE_CHECKING:
     from .scorer import Scorer
@@ -46,6 +46,21 @@ class Part(Protocol):
     def to_json(self) -> Any: ...
 
     def from_json(self, values: Any) -> None: ...
+
+
+class Kept:
+    """An attribute of another object as a Part, where its class makes a new one `from_json`; None stays None."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    def to_json(self) -> Any:
+        value = getattr(self.owner, self.name)
+        return None if value is None else value.to_json()
+
+    def from_json(self, values: Any) -> None:
+        if values is not None:
+            setattr(self.owner, self.name, type(getattr(self.owner, self.name)).from_json(values))
 
 
 class State:
@@ -94,7 +109,7 @@ class State:
         """Bytes that this run wrote into the directory."""
         return self._journal.written
 
-    def begin(self, about: Mapping[str, Any], parts: Mapping[str, Part], logs: Logs, output: Output, scorer: Scorer) -> None:
+    def begin(self, about: Mapping[str, Any], parts: Mapping[str, Part], logs: Logs, output: Sink, scorer: Scorer) -> None:
         """Give each part its memory back. about: what must be the same from run to run ("log_format", "model", ...). StateError where
         the state is of something else, or cannot be written.
         """

@@ -11,7 +11,7 @@ import sys
 from ..errors import InputError
 
 
-class Output:
+class Sink:
     """Bytes out, whole or with an OSError. path: None is standard output."""
 
     def __init__(self, path: str | None = None) -> None:

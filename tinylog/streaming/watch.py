@@ -1,6 +1,6 @@
 """One run of `detect`: logs in, alerts out, signals in between, and the state, where there is one.
 
-    Logs -blocks-> [State] -blocks-> Scorer -alerts-> [State] -bytes-> Output
+    Logs -blocks-> [State] -blocks-> Scorer -alerts-> [State] -bytes-> Sink
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..reading.waiting import Signals, Stopped
 from ..records import Alert, Block
 from .ageing import Ageing
 from .alerts import identity
-from .output import Output
+from .sink import Sink
 
 if TYPE_CHECKING:
     from ..reading.formats import Format
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from .state import Part, State
 
 
-class Live:
-    """What is open while a command runs: `with Live(...) as live`. `log`: the blocks; `code`: what the command leaves with."""
+class Watch:
+    """What is open while a command runs: `with Watch(...) as watch`. `log`: the blocks; `code`: what the command leaves with."""
 
     def __init__(self, paths: Sequence[str], dropped: Counter[str], note: Callable[[str], None], follow: bool = False,
                  state: str | None = None, every: float | None = None, output: str | None = None) -> None:
         """state: a directory; every: seconds between snapshots at most. InputError or StateError where something cannot be used."""
         self.code = 0
-        self.output = Output(output)
+        self.output = Sink(output)
         self.signals = Signals(hangup=follow or output is not None or state is not None)
         self.state: State | None = None
         known = {}
@@ -50,7 +50,7 @@ class Live:
         """The format of the log, where an earlier run knew it."""
         return None if self.state is None else self.state.log_format
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Watch:
         self.signals.__enter__()
         return self
 
