@@ -24,7 +24,7 @@ from ..errors import ModelFileError
 
 DTYPES = {name: np.dtype(code) for name, code in (
     ("F64", "<f8"), ("F32", "<f4"), ("F16", "<f2"), ("I64", "<i8"), ("U64", "<u8"), ("I32", "<i4"), ("U32", "<u4"),
-    ("I8", "i1"), ("U8", "u1"), ("BOOL", "?"))}
+    ("I16", "<i2"), ("U16", "<u2"), ("I8", "i1"), ("U8", "u1"), ("BOOL", "?"))}
 MAX_HEADER = 1 << 20  # bytes
 MAX_ARRAY = (1 << 31) - 1  # bytes; what a 32-bit machine can address
 
