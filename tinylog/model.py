@@ -83,7 +83,7 @@ class Model:
         ids = self.numbered(parsed)
         rarity = np.where(ids < self.n_events, self._rarity[np.minimum(ids, self.n_events - 1)], np.float32(0))
         if "newcomer" in self.thresholds and (ids >= self.n_events).any():
-            for event in np.unique(ids[ids >= self.n_events]).tolist():
+            for event in set(ids[ids >= self.n_events].tolist()):
                 rarity[ids == event] = self._strangeness(event)
         return rarity
 

@@ -34,7 +34,7 @@ class Ageing:
             return
         times = None if events.times is None else events.times[~np.isnan(events.times)]
         self._now = [float(times[-1]) if times is not None and len(times) else self._now[0], self._now[1] + len(events.event_ids)]
-        for event in np.unique(events.event_ids[events.event_ids >= self.newcomers.parser.n_known]).tolist():
+        for event in set(events.event_ids[events.event_ids >= self.newcomers.parser.n_known].tolist()):
             self._seen[event] = self._now
 
     @property
