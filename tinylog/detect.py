@@ -113,7 +113,7 @@ def _log_and_model(args: argparse.Namespace, dropped: Counter[str], here: Watch)
     front, log = here.resumed(dropped)
     if front is None:
         form = given_format(args)
-        front, log = recognise_all(log, form, model.log_format if model is not None and form is None else None, dropped)
+        front, log = recognise_all(log, form, model.log_format if model is not None and form is None else None, dropped, ends=not args.state)
     if args.follow or args.state:
         needs_lines(front.form)
     if model is None and (front.form.name == "ids" or front.form.name in bundled_names() and not (args.fresh or args.warmup or args.save)):

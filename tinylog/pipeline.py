@@ -62,8 +62,10 @@ def recognise(log: Iterator[Block], form: Format | None = None, expected: str | 
 
 
 def recognise_all(log: Iterator[Block], form: Format | None = None, expected: str | None = None, counters: Counter[str] | None = None,
-                  joined: bool = True) -> tuple[Front, Iterator[Block]]:
-    """As `recognise`, with all that stands between the blocks and the records: for whoever asks what a log is wrapped in."""
+                  joined: bool = True, ends: bool = True) -> tuple[Front, Iterator[Block]]:
+    """As `recognise`, with all that stands between the blocks and the records: for whoever asks what a log is wrapped in. ends: as of
+    Front.run.
+    """
     first, lines, front = [], [], None
     while front is None:  # one block is enough but where a record is longer than it
         block = next(log, None)
@@ -73,7 +75,7 @@ def recognise_all(log: Iterator[Block], form: Format | None = None, expected: st
         if not first:
             raise InputError("the log is empty: there is no line to read")
         front = front_for(lines[:SNIFFED], form, expected, counters, joined, enough=block is None or len(lines) >= SNIFFED)
-    return front, front.run(chain(first, log))
+    return front, front.run(chain(first, log), ends)
 
 
 def spec_for(form: Format, size: int = 50, session: str | None = None, window: int | float | None = None,

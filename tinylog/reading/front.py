@@ -41,11 +41,12 @@ class Front:
         self._decoders = [decoder(name, name == form.name, self.counters) for name in self.envelopes]
         self._heads = Heads(form, self.counters) if joined and form.name != "ids" else None
 
-    def run(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The blocks with a line a record."""
+    def run(self, blocks: Iterable[Block], ends: bool = True) -> Iterator[Block]:
+        """The blocks with a line a record. ends: their end is that of the log, and what waits for more is not to wait."""
         for block in blocks:
             yield self.add(block)
-        yield from self.close()
+        if ends:
+            yield from self.close()
 
     def add(self, block: Block, first: int = 0) -> Block:
         """One block, through the decoders from `first` on and what is behind them."""

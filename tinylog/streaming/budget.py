@@ -81,17 +81,16 @@ class Budget:
         self._first, self._last = math.nan, math.nan
         self._highest: list[float] = []  # of this log, negative, rising
 
-    def p_values(self, scores: np.ndarray, times: np.ndarray, closed: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def p_values(self, scores: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(B,) p-values of windows that close at these times (B,), seconds, in this order, and (B,) what each must not exceed to be an
-        alert. Windows that are still open do not count yet.
+        alert.
         """
         p, most = np.empty(len(scores)), np.empty(len(scores))
         for i, (score, time) in enumerate(zip(scores.tolist(), times.tolist())):
             p[i] = min((self.calibration.above(score) + bisect_right(self._highest, -score)) / (self.calibration.windows + self.windows + 1), 1.0)
-            if closed:
-                self._count(score, time)
+            self._count(score, time)
             most[i] = self._share()
-            self.expected += closed * most[i]
+            self.expected += most[i]
         return p, most
 
     def used(self, alerts: int, lines: int) -> str:

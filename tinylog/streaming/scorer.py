@@ -99,7 +99,7 @@ class Scorer:
                 _, scores, _ = self._scored(step.closed)
                 self.counters["sessions"] += len(scores)
                 anomalous = np.zeros(len(scores), bool)
-                anomalous[self._alerting(step.closed, scores, closed=True)] = True
+                anomalous[self._alerting(step.closed, scores)] = True
                 self.counters["alerts"] += int(anomalous.sum())
                 yield from zip(step.closed, scores.tolist(), anomalous.tolist())
 
@@ -161,12 +161,12 @@ class Scorer:
 
     def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Candidate]:
         """The anomalous ones of the sessions, which are all closed or all certain."""
-        if not sessions:
+        if not sessions or self.budget is not None and not closed:  # p-values are those of windows in the order in which they close
             return
         windows, scores, names = self._scored(sessions)
         self.counters["sessions"] += closed * len(sessions)
         whenever = closed and self.pipeline.spec.kind == "session"  # the line that shows that a session is over is not known
-        for i in self._alerting(sessions, scores, closed).tolist():
+        for i in self._alerting(sessions, scores).tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
@@ -194,11 +194,11 @@ class Scorer:
             self._silenced.update(() if session is None else (session.order,))
         return verdict == "told"
 
-    def _alerting(self, sessions: Sequence[Session], scores: np.ndarray, closed: bool) -> np.ndarray:
+    def _alerting(self, sessions: Sequence[Session], scores: np.ndarray) -> np.ndarray:
         """Which sessions are alerts, in order: those above the threshold or, with a budget, those that are rare enough for it."""
         if self.budget is None:
             return np.flatnonzero(scores > self.threshold)
-        p, most = self.budget.p_values(scores, np.array([session.last_time for session in sessions]), closed)
+        p, most = self.budget.p_values(scores, np.array([session.last_time for session in sessions]))
         return np.flatnonzero(p <= most)
 
     def _drift(self, new: np.ndarray, least: int = DRIFT_EVENTS) -> Iterator[Alert]:

@@ -54,7 +54,7 @@ class Watch:
             return None, self.log
         from ..reading.front import Front
         front = Front.from_json(state, dropped)
-        return front, front.run(self.log)
+        return front, front.run(self.log, ends=False)
 
     def __enter__(self) -> Watch:
         self.signals.__enter__()
