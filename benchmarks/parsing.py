@@ -32,11 +32,12 @@ ACCURACY_LINES = 2000  # of loghub's files of lines with true events
 def rows(quick: bool) -> Iterator[Row]:
     """All of them; quick: a tenth of the lines or less, and fewer pairs, to see that it runs."""
     size, pairs = (20_000, 2) if quick else (500_000, 5)
-    real = {name: inputs.lines(name, size) for name in ("hdfs", "bgl", "openstack")}
+    sizes = {"hdfs": size, "bgl": size, "openstack": size // 25}  # drain3 takes minutes for more of the last
+    real = {name: inputs.lines(name, n) for name, n in sizes.items()}
     for name, goal in (("hdfs", ">= 18"), ("bgl", ">= 16"), ("openstack", ">= 8")):
-        yield _row(f"parse, {name}, {size:,} lines", goal, real[name], FORMATS[inputs.FORMAT_OF[name]], pairs, TRUTH[name])
+        yield _row(f"parse, {name}, {sizes[name]:,} lines", goal, real[name], FORMATS[inputs.FORMAT_OF[name]], pairs, TRUTH[name])
     some = size // 10
-    yield _row("parse, openstack, every UUID redrawn", ">= 1", inputs.with_new_uuids(real["openstack"][:some]), FORMATS["openstack"], pairs)
+    yield _row("parse, openstack, every UUID redrawn", ">= 1", inputs.with_new_uuids(real["openstack"]), FORMATS["openstack"], pairs)
     for name, n in (("iotdb", 60_000), ("linux", 25_000)):
         lines = inputs.lines(name, min(n, size))
         yield _row(f"parse, {name}, {len(lines):,} real lines", ">= 10", lines, FORMATS[inputs.FORMAT_OF[name]], pairs, TRUTH.get(name))

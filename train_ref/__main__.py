@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 RECIPES = ("distillog", "deeplog", "deeplog_value", "deeplog_workflow", "feedback", "loganomaly", "autolog", "cldtlog", "lstm_classifier", "lightlog",
-           "classical", "fresh", "compare_parsers")
+           "classical", "fresh", "budget", "compare_parsers")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

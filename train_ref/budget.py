@@ -1,4 +1,4 @@
-"""python -m train_ref.budget [--quick]: whether detect --budget keeps its promise on real normal stretches.
+"""python -m train_ref.budget [--seeds N] [--quick]: whether detect --budget keeps its promise on real normal stretches.
 
 The normal lines of a log (those of sessions, or with a label column those lines, that are labelled normal) in order of time: the first
 half trains without labels, the second half is detected with several budgets; a session belongs to the half that it begins in. "Drawn":
@@ -13,7 +13,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from tempfile import TemporaryDirectory
 
 from tinylog import train
@@ -56,23 +56,26 @@ def main() -> int:
     """0"""
     options = argparse.ArgumentParser(prog="python -m train_ref.budget")
     options.add_argument("--quick", action="store_true", help="a tenth of the lines, one detector: shows that it runs")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seeds", type=int, default=1, help="how many, from 0")
     args = options.parse_args()
-    sys.stdout.write("| log | detector | held back | budget | expected alerts, 95 % | found | log time |\n" + "| --- " * 7 + "|\n")
+    sys.stdout.write("| log | seed | detector | held back | budget | expected alerts, 95 % | found | log time |\n" + "| --- " * 8 + "|\n")
     for name in LOGS:
-        parts = halves(name, 0.1 if args.quick else 1.0, args.seed)
-        with TemporaryDirectory() as folder:
-            first, second = (os.path.join(folder, part) for part in ("first.log", "second.log"))
-            for path, some in zip((first, second), parts):
-                with open(path, "wb") as file:
-                    file.write(b"\n".join(some) + b"\n")
+        for seed in range(args.seeds):
             for detector in DETECTORS[:1] if args.quick else DETECTORS:
-                model = os.path.join(folder, "m.tinylog")
-                train.main(["-o", model, "--detector", detector, "--seed", str(args.seed), *(["--window", "50"] if name == "BGL" else []), first])
-                for row in spent(Model.load(model), second, LOGS[name][0]):
-                    sys.stdout.write("| " + " | ".join([name, detector, *row]) + " |\n")
+                for row in _rows(name, halves(name, 0.1 if args.quick else 1.0, seed), detector, seed):
+                    sys.stdout.write(f"| {name} | {seed} | {detector} | {' | '.join(row)} |\n")
                     sys.stdout.flush()
     return 0
+
+
+def _rows(name: str, parts: Sequence[list[bytes]], detector: str, seed: int) -> Iterator[list[str]]:
+    with TemporaryDirectory() as folder:
+        first, second, model = (os.path.join(folder, part) for part in ("first.log", "second.log", "m.tinylog"))
+        for path, some in zip((first, second), parts):
+            with open(path, "wb") as file:
+                file.write(b"\n".join(some) + b"\n")
+        train.main(["-o", model, "--detector", detector, "--seed", str(seed), *(["--window", "50"] if name == "BGL" else []), first])
+        yield from spent(Model.load(model), second, LOGS[name][0])
 
 
 def spent(model: Model, path: str, form: str) -> Iterator[list[str]]:

@@ -41,6 +41,7 @@ from tinylog.reading.formats import FORMATS
 from tinylog.records import Windows
 from tinylog.training import distil, words
 from tinylog.training.build import Options, build, held_out, merged
+from tinylog.training.calibration import calibration
 from tinylog.training.dataset import Dataset
 from tinylog.training.minimise import minimise
 
@@ -136,10 +137,12 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _save(path: str, quick: bool) -> None:
     """The model for raw HDFS logs, learned from event ids: raw lines are matched against the texts of the templates."""
-    data, form = merged(datasets.read("hdfs")[0]), FORMATS["hdfs"]
+    whole, form, options = datasets.read("hdfs")[0], FORMATS["hdfs"], QUICK if quick else Options()
+    data = merged(whole)
     parser = Parser.from_json(data.parser.to_json(), form.content_of)
-    data = replace(data, form=form, parser=parser, spec=spec_for(form))
-    model = build(data, "hdfs", QUICK if quick else Options())
+    model = build(replace(data, form=form, parser=parser, spec=spec_for(form)), "hdfs", options)
+    twin = build(whole, "hdfs", replace(options, explained=False))
+    model.card["calibration"] = calibration(twin, twin.renumbered(whole.valid), 0.0, 0).to_json()  # ids: without times and lines
     model.save(path)
     parts = model.parts()
     size = sum(parts.values())
