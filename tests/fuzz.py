@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing with atheris (https://github.com/google/atheris, `pip install '.[test-slow]'`).
 
-    python tests/fuzz.py TARGET [-max_total_time=60] [more of libFuzzer's options, a folder for what is found]
+    python tests/fuzz.py TARGET [-max_total_time=60] [more of libFuzzer's options; a file that failed, to see it again]
 
     reading   any bytes, cut anywhere: blocks, envelopes, records, times, session keys
     parser    any lines: learned, consolidated, frozen, kept as JSON; the caches change no id
@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import nullcontext
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def said_otherwise(data: bytes) -> bytes:
     for i in range(0, len(data) - 2, 3):
         at = list(_places(said)) + list(_places(arrays))
         where, key = at[(data[i] << 8 | data[i + 1]) % len(at)]
-        odd = ODD[data[i + 2] % len(ODD)]
+        odd = deepcopy(ODD[data[i + 2] % len(ODD)])
         if odd is ...:
             del where[key]
         elif where is arrays:
@@ -215,7 +216,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for i, seed in enumerate(SEEDS[name]):
             Path(corpus, str(i)).write_bytes(seed)
-        atheris.Setup([*sys.argv, corpus], TARGETS[name])
+        replayed = any(map(os.path.isfile, sys.argv[1:]))
+        atheris.Setup(sys.argv if replayed else [*sys.argv, corpus], TARGETS[name])
         atheris.Fuzz()
 
 
