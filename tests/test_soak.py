@@ -61,7 +61,7 @@ def test_memory_stays_flat_over_a_million_random_lines(made, tmp_path, state):
     assert max(sizes[settled:]) - sizes[settled] < 24 and max(sizes) < 200, sizes
 
 
-LINES = 10_000_000  # about three minutes of one core
+LINES = 10_000_000  # about three minutes of a free core; eight at nice 19 beside other work
 
 
 def short_lines(n, rng):
