@@ -120,3 +120,19 @@ def test_detect_spends_a_budget_and_reports_it(made):
     assert counts == sorted(counts) and counts[-1] > counts[0]
     refused = run_command("detect", "-m", made.model, "--budget", "lots", made.log)
     assert refused.returncode == 2 and b"lots" in refused.stderr and refused.stderr.count(b"\n") == 1
+
+
+def test_clock_that_jumps_opens_no_budget():
+    """One line of the year 9999, or ten years of a clock that is set forward and back, and every window would be within the budget."""
+    rng = np.random.default_rng(4)
+    scores, minutes = rng.normal(size=6000), 60.0 * np.arange(6000)
+    times = minutes.copy()
+    times[2000:2003] += 7000 * 365 * DAY
+    times[3000:4000] -= 10 * 365 * DAY
+    budgets = [Budget("1/day", calibration_of(rng.normal(size=2000)), True) for _ in range(2)]
+    alerts = []
+    for budget, when in zip(budgets, (minutes, times)):
+        p, most = budget.p_values(scores, when)
+        alerts.append(int((p <= most).sum()))
+    assert alerts[1] <= alerts[0] + 3 and alerts[0] < 20
+    assert abs(budgets[1].elapsed - budgets[0].elapsed) < 10 * 60

@@ -53,6 +53,12 @@ def damaged(made, tmp_path, change):
     return path
 
 
+def parser_says(arrays, change):
+    parser = json.loads(arrays["model.parser"].tobytes())
+    change(parser)
+    arrays["model.parser"] = np.frombuffer(json.dumps(parser).encode(), np.uint8)
+
+
 @pytest.mark.parametrize("words, change", [
     ("format 2, this tinylog reads 1", lambda arrays, meta: meta.update(tinylog_format=2)),
     ("no detector named 'os'", lambda arrays, meta: meta["detectors"].append(["os", {}, False])),
@@ -64,6 +70,17 @@ def damaged(made, tmp_path, change):
     ("order of its events", lambda arrays, meta: arrays["model.order"].fill(0)),
     ("word vectors of the model are damaged", lambda arrays, meta: arrays.pop("vectors.mean")),
     ("metadata do not say so", lambda arrays, meta: meta.pop("tinylog_format")),
+    ("window size 1000000000 is not", lambda arrays, meta: meta["window"].update(size=10**9)),
+    ("window size 50.0 is not", lambda arrays, meta: meta["window"].update(size=50.0)),
+    ("not a regular expression", lambda arrays, meta: meta["window"].update(session="(")),
+    ("the card is not a table", lambda arrays, meta: meta.update(card=7)),
+    ("one count for each pair", lambda arrays, meta: arrays.update({"rules.bigram.count": arrays["rules.bigram.count"][1:]})),
+    (r"word vectors of the model are damaged \(UnicodeDecodeError: .{,99}$", lambda arrays, meta: arrays["vectors.words"].fill(255)),
+    ("no whole number", lambda arrays, meta: parser_says(arrays, lambda parser: parser["bounds"].update(max_tokens=10**30))),
+    ("do not fit together .TypeError", lambda arrays, meta: parser_says(arrays, lambda parser: parser["templates"].append([7, "x"]))),
+    ("do not fit together .UnicodeEncodeError", lambda arrays, meta: parser_says(arrays, lambda parser: parser["templates"].append(["7", "\ud800"]))),
+    ("two templates are called", lambda arrays, meta: parser_says(arrays, lambda parser: parser.update(n_seeds=2, templates=[["a", "b"]] * 2))),
+    (r"x{300}\.\.\.", lambda arrays, meta: meta.update(made_by="x" * 9999, tinylog_format=2)),
 ])
 def test_model_that_makes_no_sense_is_refused_by_name(made, tmp_path, words, change):
     with pytest.raises(ModelFileError, match=words) as caught:

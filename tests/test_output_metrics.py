@@ -110,3 +110,12 @@ def test_labels_and_numbers_are_as_the_format_wants_them():
 def test_figures_of_a_run_that_has_seen_nothing(made):
     text = as_text(figures(scorer_of(made), Counter(), 0))
     assert parsed(text)["lines_total"] == 0 and "last_line" not in text
+
+
+def test_what_is_no_regular_file_is_not_replaced(made, tmp_path):
+    """As root, the renaming would put a file in the place of a device."""
+    path, notes = tmp_path / "m.prom", []
+    os.mkfifo(path)
+    Textfile(str(path), scorer_of(made), Counter(), notes.append).write()
+    assert path.is_fifo() and os.listdir(tmp_path) == ["m.prom"]
+    assert notes == [f"tinylog: {path}: metrics cannot be written (it exists and is not a regular file); going on without"]

@@ -5,6 +5,7 @@ Exit codes: 0 done (a closed reader too), 1 bad input or model, 2 wrong options,
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections import Counter
@@ -69,6 +70,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def number(text: str) -> float:
+    """An option that is compared with others, which "nan" cannot be."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
 
 
 def window(text: str) -> int | float:

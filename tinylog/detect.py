@@ -20,7 +20,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from .console import arguments, check_folder, given_format, note, positive, run, window  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, check_folder, given_format, note, number, positive, run, window  # isort: skip, it sets the thread variables before NumPy is imported
 from .errors import ConfigError
 from .model import bundled, bundled_names, load
 from .output import FORMATS, writer
@@ -70,9 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     options = arguments("detect", "Finds anomalies in a log.")
     what = options.add_argument_group("what is an alert")
-    what.add_argument("--threshold", type=float, metavar="X", help="a score above this (log-odds) instead of the model's")
+    what.add_argument("--threshold", type=number, metavar="X", help="a score above this (log-odds) instead of the model's")
     what.add_argument("--budget", metavar="N/SPAN", help="so many on a normal log: 5/day, 1/hour, 5/10k (lines); instead of a threshold")
-    what.add_argument("--session-timeout", type=float, metavar="SECONDS", help="a session is over when the log went on for so long without it")
+    what.add_argument("--session-timeout", type=number, metavar="SECONDS", help="a session is over when the log went on for so long without it")
     fresh = options.add_argument_group("without a model")
     fresh.add_argument("--fresh", action="store_true", help="learn from the log's own beginning, also where there is a bundled model")
     fresh.add_argument("--warmup", type=window, metavar="N", help="how much to learn from: lines, or log time (3600s); default: 10000 lines, "
@@ -89,7 +89,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     long = options.add_argument_group("left on for long")
     long.add_argument("--follow", action="store_true", help="wait for more lines, also in files that are renamed or cut back (SIGHUP: look now)")
     long.add_argument("--state", metavar="DIR", help="go on where the last run with this directory was stopped or killed; the log's end is a pause")
-    long.add_argument("--state-every", type=float, metavar="SECONDS", help="a snapshot of what came by a pipe so often (600)")
+    long.add_argument("--state-every", type=number, metavar="SECONDS", help="a snapshot of what came by a pipe so often (600)")
     long.add_argument("--max-sessions", type=positive, metavar="N", help="keep at most so many sessions open; beyond, the quietest is judged")
     long.add_argument("--max-templates", type=positive, metavar="N", help="know at most so many templates beside the model's own (1000)")
     long.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help="processes that parse ahead; the alerts are the same")

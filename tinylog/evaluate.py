@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from .console import arguments, log_and_model, note, run  # isort: skip, it sets the thread variables before NumPy is imported
+from .console import arguments, log_and_model, note, number, run  # isort: skip, it sets the thread variables before NumPy is imported
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments("evaluate", "Compares a model's alerts with the truth.")
     options.add_argument("--labels", metavar="F", help="session,label rows (0, 1, Normal, Anomaly), where the log does not hold them")
     options.add_argument("--templates", metavar="F", help="texts of event ids that the model does not know")
-    options.add_argument("--threshold", type=float, metavar="X", help="instead of the model's")
+    options.add_argument("--threshold", type=number, metavar="X", help="instead of the model's")
     options.add_argument("--seen", action="append", default=[], metavar="F", help="another log whose windows do not count as unseen")
     options.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = options.parse_args(argv)

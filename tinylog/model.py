@@ -21,11 +21,11 @@ from . import __version__, detectors
 from .compression.int8 import packed, unpacked
 from .embedding.vectors import Vectors
 from .embedding.words import UNKNOWN_TEXT, bucket_ids
-from .errors import ConfigError, InputError, ModelFileError
+from .errors import ConfigError, InputError, ModelFileError, TinylogError
 from .modelfile import tensors as tensor_file
 from .parsing import Parser
 from .pipeline import Names, Pipeline, spec_for
-from .reading.formats import FORMATS, Format, format_named
+from .reading.formats import FORMATS, Format, format_named, session_pattern
 from .records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, Alert, Template, Windows, silent
 from .streaming.rates import Rates
 from .windowing import WindowSpec
@@ -287,18 +287,18 @@ class Model:
         try:
             meta = {key: json.loads(text) for key, text in texts.items()}
             version = meta["tinylog_format"]
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, RecursionError):
             raise ModelFileError(f"{path} is not a tinylog model: its metadata do not say so") from None
         if version != FORMAT_VERSION:
-            raise ModelFileError(f"{path}: format {version}, this tinylog reads {FORMAT_VERSION}; install the tinylog that made it"
-                                 f" ({meta.get('made_by', 'unknown')}) or train again")
+            raise ModelFileError(f"{path}: format {_short(version)}, this tinylog reads {FORMAT_VERSION}; install the tinylog that made it"
+                                 f" ({_short(meta.get('made_by', 'unknown'))}) or train again")
         try:
             model = cls._from_parts(os.path.basename(path).removesuffix(".tinylog"), arrays, meta)
             model.score(silent(np.array([[model.n_events - 1, PAD], [PAD, PAD]], np.int32)))  # whether its parts fit together
-        except (ConfigError, ModelFileError) as error:
-            raise ModelFileError(f"{path}: {error}") from None
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise ModelFileError(f"{path} is damaged: its parts do not fit together ({type(error).__name__}: {error})") from None
+        except TinylogError as error:
+            raise ModelFileError(f"{path}: {_short(error)}") from None
+        except Exception as error:  # a file from anywhere may hold anything
+            raise ModelFileError(f"{path} is damaged: its parts do not fit together ({type(error).__name__}: {_short(error)})") from None
         return model
 
     @classmethod
@@ -323,11 +323,23 @@ class Model:
                 raise ValueError("the windows to replay hold events that it does not know")
         if sorted(own["order"].tolist()) != list(range(parser.n_known)) or not FIRST_EVENT <= len(own["frequency"]) <= parser.n_known:
             raise ValueError("the order of its events does not fit its templates")
+        if not isinstance(meta["card"], dict):
+            raise TypeError("the card is not a table")
+        spec = WindowSpec.from_json(meta["window"])
+        if spec.session is not None:
+            session_pattern(spec.session)
         rates = meta.get("rates")
         if rates is not None and len(Rates.from_json(rates).most) > parser.n_known:
             raise ValueError("the rates are of events that it does not know")
-        return cls(name, form.name, parser, WindowSpec.from_json(meta["window"]), own["order"], own["frequency"], fitted,
+        return cls(name, form.name, parser, spec, own["order"], own["frequency"], fitted,
                    {kind: float(threshold) for kind, threshold in meta["thresholds"]}, vectors, own["seen"], meta["card"], int8, replay, rates)
+
+
+def _short(text: object) -> str:
+    """What a file says of itself, as part of one sentence: it comes from anywhere."""
+    said = str(text)
+    said = said if len(said) <= 300 else said[:300] + "..."
+    return said if said.isprintable() else ascii(said)[1:-1]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

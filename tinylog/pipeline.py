@@ -26,14 +26,13 @@ from .reading.formats import Format, session_keys, session_pattern
 from .reading.front import Front, front_for
 from .reading.ids import IdRows, read_ids
 from .records import FIRST_EVENT, FROM_LINES, UNKNOWN, Block, Events, Template, Windows
-from .windowing import WindowSpec, windower
+from .windowing import MOST, WindowSpec, windower
 from .windowing.arrays import to_windows
 from .windowing.columns import columns
 from .windowing.sessions import Session
 
 MAX_LINE = 1 << 20  # bytes; what stands behind them is dropped and counted
 SNIFFED = 200  # lines that decide on the format
-MOST_LINES = 100_000  # of a window of time, the last ones; what came before them is dropped and counted
 
 
 class Step(NamedTuple):
@@ -86,7 +85,7 @@ def spec_for(form: Format, size: int = 50, session: str | None = None, window: i
     if isinstance(window, float):
         if form.time is None:
             raise ConfigError(f"windows of {window:g} seconds need lines with a time, and a log of {form.name} has none")
-        return WindowSpec("time", MOST_LINES, seconds=window)
+        return WindowSpec("time", MOST, seconds=window)  # the last lines; what came before them is dropped and counted
     key = session or (form.session.pattern.decode() if form.session is not None and window is None else None)
     if session is not None:
         session_pattern(session)  # refuses what is no pattern before a line is read

@@ -51,12 +51,15 @@ class Detector:
     threshold = 0.0
 
     def __init__(self, config: Config, params: dict[str, np.ndarray]):
+        """ValueError where a pair of events has no count."""
+        if len(params["bigram.count"]) != len(params["bigram.normal"]):
+            raise ValueError("the rules have not one count for each pair of events")
         self.config, self.params = config, params
 
     @classmethod
     def create(cls, config: Config, sizes: Sizes, rng: np.random.Generator | None = None) -> Detector:
         """One that has seen nothing: every fact is without evidence."""
-        params = {"bigram.normal": np.zeros(0, np.uint32), "events": np.zeros((sizes.n_events, 2), bool)}
+        params = {"bigram.normal": np.zeros(0, np.uint32), "bigram.count": np.zeros(0, np.uint32), "events": np.zeros((sizes.n_events, 2), bool)}
         for name in NAMES[:2]:
             params |= {f"{name}.normal": np.zeros(0, np.uint32), f"{name}.abnormal": np.zeros(0, np.uint32)}
         return cls(config, params | {"evidence": np.zeros((len(NAMES), 9, 3), np.float32)})
@@ -140,7 +143,7 @@ class Detector:
         known = np.flatnonzero(_within(pairs, self.params["bigram.normal"]))
         counts = self.params["bigram.count"][np.searchsorted(self.params["bigram.normal"], pairs[known])]
         order = np.argsort(-counts.astype(np.int64), kind="stable")
-        return tuple((int(known[i]), float(counts[i] / counts.sum())) for i in order)
+        return tuple((int(known[i]), float(counts[i] / max(counts.sum(), 1))) for i in order)
 
     def _evidence_of(self, states: np.ndarray) -> np.ndarray:
         return self.params["evidence"][np.arange(len(NAMES)), _before(states), states]

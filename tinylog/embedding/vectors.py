@@ -113,7 +113,7 @@ class Vectors:
                           templates=_unpacked(tensors.get("templates", np.zeros(0, np.uint8))),
                           template_table=tensors.get("template_table"))
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"the word vectors of the model are damaged: {error!r}") from None
+            raise ModelFileError(f"the word vectors of the model are damaged ({type(error).__name__}: {error})") from None
         n, ids, dim = len(vectors.words), vectors.subword_ids, vectors.mean.shape[-1:]
         arrays = (vectors.word_table, vectors.subword_table, ids, vectors.weights, vectors.mean, vectors.template_table)
         if ([array.shape for array in arrays] != [(n, *dim), (ids.size, *dim), (ids.size,), (n,), dim, (len(vectors.templates), *dim)]

@@ -8,6 +8,7 @@ time stamps, which the collector refuses; with the rights that any other new fil
 """
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
@@ -60,6 +61,8 @@ class Textfile:
         folder, name = os.path.split(self.path)
         temporary = os.path.join(folder, f".{name}.{os.getpid()}")  # no *.prom, or the collector would read it
         try:
+            if os.path.exists(self.path) and not os.path.isfile(self.path):  # a device, which the renaming would take away from everyone
+                raise OSError(errno.EINVAL, "it exists and is not a regular file")
             try:
                 with open(temporary, "w", encoding="utf-8") as file:
                     file.write(as_text(figures(self.scorer, self.dropped, self.bytes)))

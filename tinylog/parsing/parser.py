@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -170,7 +170,11 @@ class Parser:
     @classmethod
     def from_json(cls, state: dict[str, Any], content_of: ContentOf | None = None) -> Parser:
         """The parser that `to_json` described. Raises KeyError, TypeError or ValueError for what it did not write."""
+        if not all(type(bound) is int and 0 <= bound < 1 << 31 for bound in state["bounds"].values()):
+            raise ValueError("a bound is no whole number that can be")
         templates = [Template(name, text) for name, text in state["templates"]]
+        for text in chain.from_iterable(templates):
+            str.encode(text)  # TypeError for what is no text, ValueError for half of a surrogate pair
         kind = state.get("kind", "drain")  # the first models do not say
         parser = cls(content_of, templates[:state["n_seeds"]], kind, **state["bounds"])
         parser.templates += templates[state["n_seeds"]:]

@@ -27,6 +27,7 @@ from ..errors import ConfigError
 SPANS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
 LINES = {"1k": 1_000, "10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 TRUST, LITTLE = 3600.0, 60.0  # seconds of the log that the rate of training is worth; without one, a window in those is taken for it
+JUMP = 604800.0  # seconds between two windows that are none of the log's
 MOST = 10_000  # scores of the log that are kept, the highest
 
 
@@ -125,8 +126,11 @@ class Budget:
         insort(self._highest, -score)
         del self._highest[MOST:]
         if time == time:
-            self._first = time if math.isnan(self._first) else self._first
-            self._last = time if math.isnan(self._last) else max(self._last, time)
+            step = 0.0 if math.isnan(self._last) else time - self._last
+            if math.isnan(self._last) or abs(step) > JUMP:  # no time that passed: a clock was set, or says nonsense
+                self._first, self._last = time - self.elapsed, time
+            else:
+                self._last += max(step, 0.0)
 
     def _share(self) -> float:
         """Of windows, that may alert: the budget by how many windows its span has, of training's rate at first, of this log's more and more."""

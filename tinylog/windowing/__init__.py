@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 DAY = 86400.0
+MOST = 100_000  # events that a window may hold
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class WindowSpec:
             raise ConfigError(f"window kind {self.kind!r} is not known; known are session, lines, time")
         if self.size < 1 or not self.timeout > 0 or not self.seconds > 0 and self.kind == "time":
             raise ConfigError(f"window size {self.size}, seconds {self.seconds} and session timeout {self.timeout} must be above 0")
+        if type(self.size) is not int or self.size > MOST:
+            raise ConfigError(f"window size {self.size} is not a whole number up to {MOST}; a detector reads a window as a whole")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"stream": list(self.stream)}
