@@ -42,14 +42,14 @@ def test_p_value_is_the_rank_among_the_windows_so_far(scores, score):
 @pytest.mark.parametrize(("text", "spans"), [("5/day", 4), ("1/hour", 96), ("8/10k", 8)])
 def test_promise_holds_on_windows_like_those_held_back(text, spans):
     inside = 0
-    for seed in range(20):
+    for seed in range(10):
         rng = np.random.default_rng(seed)
         budget = Budget(text, calibration_of(rng.normal(size=2000), lines=20_000), True)
         alerts = run(budget, rng.normal(size=8000), 4 * DAY)
         low, high = budget.interval()
         assert budget.expected == pytest.approx(float(text.partition("/")[0]) * spans, rel=0.1)
         inside += low <= alerts <= high
-    assert inside >= 17  # 19 are to be expected
+    assert inside >= 8  # 9.5 are to be expected
 
 
 def test_log_that_changes_does_not_exceed_the_budget_for_long():

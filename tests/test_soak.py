@@ -1,4 +1,5 @@
 """Left on for long with the worst of logs: memory stays flat, nothing stops it."""
+import os
 import random
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def test_memory_stays_flat_over_a_million_random_lines(made, tmp_path, state):
     assert max(sizes[settled:]) - sizes[settled] < 24 and max(sizes) < 200, sizes
 
 
-LINES = 10_000_000  # about three minutes of a free core; eight at nice 19 beside other work
+LINES = int(os.environ.get("TINYLOG_SOAK", 1_000_000))  # ten million take minutes: TINYLOG_SOAK=10000000
 
 
 def short_lines(n, rng):
@@ -77,14 +78,14 @@ def short_lines(n, rng):
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_ten_million_random_lines(made):
+def test_memory_stays_flat_over_many_short_lines(made):
     command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, "--threshold", "99", "--session-timeout", "600", "--max-sessions", "5000"]
     process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     sizes = []
     for chunk in short_lines(LINES, np.random.default_rng(1)):
         process.stdin.write(chunk)
         sizes.append(resident(process))
-    said = process.communicate(timeout=300)[1].decode()
+    said = process.communicate(timeout=900)[1].decode()
     assert process.returncode == 0 and said.startswith(f"tinylog: {LINES} lines (hdfs)") and "Traceback" not in said, said
     half = len(sizes) // 2
     assert max(sizes[half:]) - max(sizes[:half]) < 4 and max(sizes) < 100, (max(sizes[:half]), max(sizes[half:]), sizes[::50])

@@ -18,6 +18,7 @@ import math
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,13 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"highest": list(self.highest)}
 
+    @cached_property
+    def _rising(self) -> list[float]:
+        return [-score for score in self.highest]
+
     def above(self, score: float) -> float:
         """How many of them, of such a kind, score at least so much: less than 1 only by the tail."""
-        found = 1 + int(np.searchsorted(-np.array(self.highest), -score, side="right"))
+        found = 1 + bisect_right(self._rising, -score)
         begin = self.highest[-1]
         if self.scale <= 0 or score <= begin:
             return found
