@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
 DRIFT_EVENTS = 1000  # events that are judged together
 DRIFT_LEAST = 100  # events at the end of a log that are enough to judge
+TOGETHER = 1024  # sessions that are judged at once
 
 
 class Candidate(NamedTuple):
@@ -147,7 +148,18 @@ class Scorer:
 
     def _in_order(self, step: Step) -> Iterator[Alert]:
         """The alerts of a block in the order of the lines that decided them, so that what is told does not depend on how blocks are cut."""
-        found = [*self._rates(step.events), *self._judge(step.certain, closed=False), *self._judge(step.closed, closed=True)]
+        before = [*self._rates(step.events), *self._judge(step.certain, closed=False)]
+        if self.pipeline.spec.kind == "session":  # closed ones come behind all else: a few at a time, as at the end of a log there are many
+            yield from self._told_of(before)
+            for i in range(0, len(step.closed), TOGETHER):
+                yield from self._told_of(self._judge(step.closed[i:i + TOGETHER], closed=True))
+        else:
+            yield from self._told_of([*before, *self._judge(step.closed, closed=True)])
+        over = [session.order for session in step.closed]
+        self._told.difference_update(over)
+        self._silenced.difference_update(over)
+
+    def _told_of(self, found: Iterable[Candidate]) -> Iterator[Alert]:
         for _, alert, session, closed in sorted(found, key=lambda each: each[0]):
             if session is not None and session.order in self._told:
                 continue
@@ -155,9 +167,6 @@ class Scorer:
                 yield self._counted(alert)
                 if not closed:
                     self._told.add(session.order)
-        over = [session.order for session in step.closed]
-        self._told.difference_update(over)
-        self._silenced.difference_update(over)
 
     def _judge(self, sessions: Sequence[Session], closed: bool) -> Iterator[Candidate]:
         """The anomalous ones of the sessions, which are all closed or all certain."""
