@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -251,7 +252,7 @@ def test_rsyslog_itself_runs_the_example(place):
     """With another input than the system's log: everything else is the example."""
     of_rsyslog(place)
     text = below(place, uncommented("rsyslog.conf"))
-    door = f"/tmp/tinylog-{os.getpid()}.sock"  # longer names than 108 bytes are none
+    door = f"{tempfile.gettempdir()}/tinylog-{os.getpid()}.sock"  # longer names than 108 bytes are none
     (place / "rsyslog.conf").write_text(
         f'global(workDirectory="{place}")\nmodule(load="imuxsock" SysSock.Use="off")\n'
         f'input(type="imuxsock" Socket="{door}" RateLimit.Interval="0")\n{text}')

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tinylog.errors import InputError
 from tinylog.parsing import Parser
-from tinylog.parsing.canonical import canonical, origins
+from tinylog.parsing.canonical import canonical
 from tinylog.parsing.templates import pieces, spans
 from tinylog.records import FIRST_EVENT, UNKNOWN, Template
 
@@ -42,16 +42,6 @@ def hdfs_content(line: bytes) -> bytes:
 @given(st.one_of(st.binary(max_size=60), st.text("0123456789a \n", max_size=60).map(str.encode)))
 def test_canonical_is_the_regular_expression(data: bytes) -> None:
     assert canonical(data) == re.sub(rb"[0-9]+", b"0", data)
-
-
-@quick
-@given(st.text("01a ", max_size=30).map(str.encode))
-def test_origins_lead_back_to_the_original(data: bytes) -> None:
-    key, origin = canonical(data), origins(data)
-    pieces_of_data = [data[origin[i]:origin[i + 1]] for i in range(len(key))]
-    assert b"".join(pieces_of_data) == data
-    assert all(piece.isdigit() if byte == ord("0") else piece == bytes([byte])
-               for byte, piece in zip(key, pieces_of_data))
 
 
 def test_numbers_alone_never_change_the_event() -> None:

@@ -50,12 +50,6 @@ def canonical(data: bytes) -> bytes:
     return data
 
 
-def origins(data: bytes) -> np.ndarray:
-    """(len(canonical(data)) + 1,) int64: where in `data` each byte of its canonical key begins; the last is
-    len(data)."""
-    return np.append(np.flatnonzero(_kept(data)[1]), len(data))
-
-
 def reduced(data: bytes) -> bytes:
     """Canonical `data` in which "a0f" stands for each identifier: a word of three or more hexadecimal digits, a letter
     behind a "0" near its beginning, also behind "0x", and four more in front of it that are joined by dashes, as in a UUID."""
