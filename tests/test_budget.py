@@ -108,6 +108,15 @@ def test_budget_says_what_it_lacks():
         Budget("5/10k", calibration_of([1.0], lines=0), True)
 
 
+def test_damaged_scores_of_held_back_windows_are_refused_in_one_line(made, tmp_path):
+    for damage in ({"highest": []}, {"highest": [1.0, 2.0]}, {"highest": "x"}, {"windows": "many"}, {"more": 1}):
+        model = Model.load(made.model)
+        model.card["calibration"] = model.card["calibration"] | damage
+        model.save(tmp_path / "m.tinylog")
+        done = run_command("detect", "-m", tmp_path / "m.tinylog", "--budget", "5/day", made.log)
+        assert done.returncode == 1 and b"damaged" in done.stderr and done.stderr.count(b"\n") == 1, done.stderr
+
+
 def test_detect_spends_a_budget_and_reports_it(made):
     assert Model.load(made.model).card["calibration"]["windows"] > 10
     counts = []

@@ -21,7 +21,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from .console import arguments, check_folder, given_format, note, number, positive, run, window  # isort: skip, it sets the thread variables before NumPy is imported
-from .errors import ConfigError
+from .errors import ConfigError, ModelFileError
 from .model import bundled, bundled_names, load
 from .output import FORMATS, writer
 from .output.escape import plain
@@ -172,7 +172,11 @@ def _budget(text: str | None, model: Model, form: Format) -> Budget | None:
         return None
     from .streaming.budget import Budget, Calibration
     stored = model.card.get("calibration")
-    return Budget(text, stored and Calibration.from_json(stored), form.time is not None)
+    try:
+        known = stored and Calibration.from_json(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"the scores of held-back windows in the model {model.name!r} are damaged ({type(error).__name__}: {error})") from None
+    return Budget(text, known, form.time is not None)
 
 
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
@@ -208,7 +212,7 @@ def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     lost = dropped + Counter(pipeline.windower.counters) + Counter({key: n for key, n in pipeline.parser.counters.items() if key.endswith(("full", "forgotten"))})
     del lost["timed_out"]  # those have had their verdict
     text = (f"tinylog: {pipeline.lines} lines ({pipeline.form.name}), {counters['sessions']} {'sessions' if pipeline.spec.kind == 'session' else 'windows'}, "
-            f"{counters['alerts']} alerts above {scorer.threshold:.3f} (model {scorer.model.name})")
+            f"{counters['alerts']} alerts{f' above {scorer.threshold:.3f}' if scorer.budget is None else ''} (model {scorer.model.name})")
     for verdict, what in (("repeated", "repeated"), ("burst", "in bursts"), ("common", "common by now")):
         lost[f"{what}, not told"] = counters[verdict]
     return text + _lost(lost)

@@ -45,8 +45,11 @@ class Calibration:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Calibration:
-        """TypeError where a value is missing or unknown."""
-        return cls(**{**values, "highest": tuple(values["highest"])})
+        """KeyError, TypeError or ValueError for what `to_json` did not write."""
+        known = cls(**{**values, "highest": tuple(map(float, values["highest"]))})
+        if not known.highest or known.windows < len(known.highest) or list(known.highest) != sorted(known.highest, reverse=True):
+            raise ValueError(f"{len(known.highest)} scores of {known.windows} windows are not the highest, falling")
+        return known
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"highest": list(self.highest)}
