@@ -44,9 +44,20 @@ def test_a_signal_ends_the_reading_with_a_summary(made, tmp_path, number, code, 
     assert (b"open ones wait in" if kind == "state" else b"open ones not judged") in said
 
 
+def wait_for_handler(process):
+    """Until SIGTERM is one of the signals that the process catches."""
+    for _ in range(600):
+        with open(f"/proc/{process.pid}/status") as file:
+            caught = int(next(line for line in file if line.startswith("SigCgt")).split()[1], 16)
+        if caught >> signal.SIGTERM - 1 & 1:
+            return
+        time.sleep(0.1)
+    pytest.fail("no handler after a minute")
+
+
 def test_a_signal_before_the_first_line_ends_it_too(made):
     process = detect(made)
-    time.sleep(1)
+    wait_for_handler(process)
     process.terminate()
     assert process.communicate(timeout=60) == (b"", b"") and process.returncode == 0
 

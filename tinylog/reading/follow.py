@@ -41,6 +41,7 @@ class Logs:
             self.given += 1
             yield block
             self.signals.check()
+        self.signals.check()  # it may have come before there was a line
         self.over = True
 
     def close(self) -> None:
