@@ -12,6 +12,7 @@ from tinylog.embedding.words import bucket_ids
 from tinylog.errors import ConfigError
 from tinylog.model import TABLES
 from tinylog.records import FIRST_EVENT, FROM_LINES, PAD, UNKNOWN, VALUES, Windows, silent
+from tinylog.streaming.explain import sentence
 from tinylog.training.minimise import minimise
 
 KINDS, T = 8, 12  # of events; a window
@@ -114,6 +115,7 @@ def test_detector_explains_by_real_events(fitted):
         reason = detector.explain(others, i)
         assert reason.contrib.shape == (12,) and (reason.contrib[~others.mask[i]] == 0).all()
         assert abs(reason.contrib.sum() - 1) < 1e-3 and others.mask[i, reason.position] and reason.code
+        assert sentence(reason.code, "disk <*> failed", None, (), reason.detail) != reason.code
 
 
 def test_detector_needs_are_columns_of_windows(fitted):

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 EVENTS = ("after", "came", "event", "nearest")  # of a reason's detail: event ids, 0 for the end
 EVENT_NUMBERS = ("unseen", "invariant")  # event ids, each with a number
 OF_ORDER = ("sequence", "bigram", "workflow")  # codes that a never-seen event in that place explains better
+SAID = {  # what a reason code means, where the code and the template are all there is to say
+    "event_set": "no normal session had this combination of events",
+    "count_vector": "no normal session had each of these events this often",
+    "bigram": "events followed one another as in no normal session",
+    "only_abnormal": "only anomalous sessions had {template}",
+    "abnormal_share": "nearly all sessions that had {template} were anomalous",
+    "workflow": "the workflow does not go on with {template}",
+    "truncated": "nothing followed {template}",
+    "text": "what {template} says resembles anomalous lines",
+    "words": "the words of {template} are those of anomalous lines",
+    "count": "unusual counts, of {template} above all",
+    "length": "an unusual number of lines",
+    "unseen_event": "training had no {template}",
+}
 SHOWN = 3  # expected templates and lines that mattered: the first three say it
 
 
@@ -49,7 +63,7 @@ def explained(model: Model, session: Session, windows: Windows, i: int, score: f
         score=score,
         threshold=threshold,
         reason=reason.code,
-        why=_sentence(reason.code, model.template(meant).text or model.template(meant).name, nearest, expected, detail),
+        why=sentence(reason.code, model.template(meant).text or model.template(meant).name, nearest, expected, detail),
         event_id=template.name,
         template=template.text or None,
         nearest=nearest,
@@ -87,7 +101,7 @@ def unusual_rate(model: Model, events: Events, finding: Finding, session: str | 
         score=round(finding.score, 3),
         threshold=float(TIMES),
         reason=finding.code,
-        why=_sentence(finding.code, template.text or "", None, (), finding.detail),
+        why=sentence(finding.code, template.text or "", None, (), finding.detail),
         event_id=template.name or None,
         template=template.text or None,
         nearest=None,
@@ -133,34 +147,33 @@ def _detail(model: Model, reason: Reason) -> dict[str, Any]:
     return {key: named(key, value) for key, value in reason.detail.items()}
 
 
-def _sentence(code: str, template: str, nearest: tuple[str, float] | None, expected: tuple, detail: Mapping[str, Any]) -> str:
-    text = {
-        "new_template": f"{'hardly ever' if detail.get('seen') else 'never'} seen in training: {template!r}",
-        "event_set": "no normal session had this combination of events",
-        "count_vector": "no normal session had each of these events this often",
-        "bigram": "events followed one another as in no normal session",
-        "only_abnormal": f"only anomalous sessions had {template!r}",
-        "abnormal_share": f"nearly all sessions that had {template!r} were anomalous",
-        "sequence": f"{template!r} was not expected there" if expected else "the sequence resembles anomalous ones",
-        "workflow": f"the workflow does not go on with {template!r}",
-        "truncated": f"nothing followed {template!r}",
-        "value": _of_value(template, detail),
-        "entity": "a source wrote otherwise than usual" if detail.get("score") else "a source fell silent",
-        "text": f"what {template!r} says resembles anomalous lines",
-        "words": f"the words of {template!r} are those of anomalous lines",
-        "count": f"unusual counts, of {template!r} above all",
-        "length": "an unusual number of lines",
-        "unseen_event": f"training had no {template!r}",
-        "rate": f"{template!r} came {detail.get('count')} times within {duration(detail.get('seconds', 0))}, usual are at most {detail.get('usual')}",
-        "silence": f"{repr(template) if template else 'the whole log'} was silent for {duration(detail.get('seconds', 0))}, "
-                   f"usual are at most {duration(detail.get('usual', 0))}",
-    }.get(code, code)
+def sentence(code: str, template: str, nearest: tuple[str, float] | None, expected: tuple, detail: Mapping[str, Any]) -> str:
+    """What a person reads: what the code means here, the detail, what came nearest and what was expected (names, texts, probabilities)."""
+    text = _what(code, template, expected, detail)
     facts = [f"{name} {_short(value)}" for name, value in detail.items() if code not in ("value", "new_template", "rate", "silence")]
     if nearest is not None:
         facts.append(f"nearest known {nearest[0]!r} ({nearest[1]:.2f})")
     if expected:
         facts.append("expected " + ", ".join(f"{text or name!r} {100 * p:.0f} %" for name, text, p in expected))
     return "; ".join([text, *facts])
+
+
+def _what(code: str, template: str, expected: tuple, detail: Mapping[str, Any]) -> str:
+    match code:
+        case "new_template":
+            return f"{'hardly ever' if detail.get('seen') else 'never'} seen in training: {template!r}"
+        case "sequence":
+            return f"{template!r} was not expected there" if expected else "the sequence resembles anomalous ones"
+        case "value":
+            return _of_value(template, detail)
+        case "entity":
+            return "a source wrote otherwise than usual" if detail.get("score") else "a source fell silent"
+        case "rate":
+            return f"{template!r} came {detail['count']} times within {duration(detail['seconds'])}, usual are at most {detail['usual']}"
+        case "silence":
+            silent = f"{repr(template) if template else 'the whole log'} was silent"
+            return f"{silent} for {duration(detail['seconds'])}, usual are at most {duration(detail['usual'])}"
+    return SAID.get(code, code).format(template=repr(template))
 
 
 def _of_value(template: str, detail: Mapping[str, Any]) -> str:
