@@ -292,3 +292,11 @@ def test_times_of_a_block_are_those_of_its_lines(name):
     np.testing.assert_array_equal(form.times(lines, 2005), alone)
     assert np.isnan(alone[0]) and not np.isnan(alone[1])
     assert FORMATS["ids"].times(lines) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 10 ** 8), st.text("0123456789", max_size=25), st.booleans()), max_size=40), st.sampled_from((b".", b",")))
+def test_times_with_any_fraction_are_those_of_each_line(moments, point):
+    lines = [b"2024-02-29 %02d:%02d:%02d%b INFO a: b" % (s // 3600 % 24, s // 60 % 60, s % 60, point + more.encode() if more and fraction else b"")
+             for s, more, fraction in moments]
+    form = FORMATS["hadoop"]
+    np.testing.assert_array_equal(form.times(lines), [form.time_of(line) for line in lines])

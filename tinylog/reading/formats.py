@@ -100,12 +100,14 @@ class Format:
         width = found.end() if found else 0
         # Most lines of a block share a few minutes: each is read once. A line whose header is longer or shorter than the
         # first one's does not match to the very end, and is read by itself.
-        minutes, more = split([line[:width] for line in lines], found and second_span(found, self.time))
-        known = {minute: self._seconds(minute, year, width) for minute in set(minutes)}
+        minutes = split([line[:width] for line in lines], width, found and second_span(found, self.time))
+        known = {head: self._seconds(head, year, width) for head in set(minutes.heads)}
+        begun = np.array([known[head] for head in minutes.heads], np.float64)  # None is NaN
+        times = begun[minutes.run] + minutes.seconds
         if None in known.values():
-            return np.array([self._seconds(line, year) if known[minute] is None else known[minute] + seconds
-                             for minute, line, seconds in zip(minutes, lines, more.tolist())], np.float64)
-        return np.fromiter(map(known.__getitem__, minutes), np.float64, len(lines)) + more
+            for i in np.flatnonzero(np.array([known[head] is None for head in minutes.heads])[minutes.run]).tolist():
+                times[i] = self._seconds(lines[i], year)
+        return times
 
     def time_of(self, line: bytes) -> float:
         """Seconds since 1970 of one line, NaN where it has no time."""
