@@ -5,6 +5,7 @@ Exit codes: 0 done (a closed reader too), 1 bad input or model, 2 wrong options,
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import os
 import sys
@@ -100,6 +101,7 @@ def note(text: str) -> None:
 
 def run(main: Callable[[], int]) -> None:
     """Leave with the code of `main`: one line for a user's error, none for a reader that left."""
+    gc.set_threshold(50_000, 20, 100)  # open sessions are no garbage, and to look through them again and again takes a seventh of the time
     try:
         code = main()
         sys.stdout.flush()

@@ -79,7 +79,8 @@ class Cutter:
             first = chunk.index(b"\n")
             kept = first if not self._overflow else 0  # a line that is too long already takes no more
             self._overflow += first - kept
-            block = self._block(b"%b%b%b" % (self._tail, chunk[:kept], chunk[first:end]))
+            whole = memoryview(chunk)  # one copy is enough
+            block = self._block(b"".join((self._tail, whole[:kept], whole[first:end])))
         room = self.max_line - len(self._tail)
         self._overflow += max(len(chunk) - end - room, 0)
         self._tail += chunk[end:end + room]
