@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DRIFT_SHARE = 0.1  # of never-seen events, above which a model is out of date
 DRIFT_EVENTS = 1000  # events that are judged together
 DRIFT_LEAST = 100  # events at the end of a log that are enough to judge
-TOGETHER = 1024  # sessions that are judged at once
+TOGETHER = 1024  # sessions that are judged at once: many close at the end of a log, and their windows take more memory than they do
 
 
 class Candidate(NamedTuple):
@@ -96,13 +96,13 @@ class Scorer:
         """Every session, its score, and whether it is anomalous, as they close."""
         for step in self.pipeline.run(self._behind_skipped(log)):
             self._new_events(step)
-            if step.closed:
-                _, scores, _ = self._scored(step.closed)
+            for closed in _parts(step.closed):
+                _, scores, _ = self._scored(closed)
                 self.counters["sessions"] += len(scores)
                 anomalous = np.zeros(len(scores), bool)
-                anomalous[self._alerting(step.closed, scores)] = True
+                anomalous[self._alerting(closed, scores)] = True
                 self.counters["alerts"] += int(anomalous.sum())
-                yield from zip(step.closed, scores.tolist(), anomalous.tolist())
+                yield from zip(closed, scores.tolist(), anomalous.tolist())
 
     def to_json(self) -> dict[str, Any]:
         """What it remembers across lines, as JSON values; the windower and the parser have their own."""
@@ -151,8 +151,8 @@ class Scorer:
         before = [*self._rates(step.events), *self._judge(step.certain, closed=False)]
         if self.pipeline.spec.kind == "session":  # closed ones come behind all else: a few at a time, as at the end of a log there are many
             yield from self._told_of(before)
-            for i in range(0, len(step.closed), TOGETHER):
-                yield from self._told_of(self._judge(step.closed[i:i + TOGETHER], closed=True))
+            for closed in _parts(step.closed):
+                yield from self._told_of(self._judge(closed, closed=True))
         else:
             yield from self._told_of([*before, *self._judge(step.closed, closed=True)])
         over = [session.order for session in step.closed]
@@ -243,6 +243,11 @@ class Scorer:
         new = self.model.unseen(event_ids)
         self.counters["unseen"] += int(new.sum())
         return new
+
+
+def _parts(sessions: list[Session]) -> Iterator[list[Session]]:
+    for i in range(0, len(sessions), TOGETHER):
+        yield sessions[i:i + TOGETHER]
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:
