@@ -36,6 +36,7 @@ with atheris.instrument_imports(include=["tinylog"]) if IN_USE else nullcontext(
     from tinylog.errors import InputError, ModelFileError
     from tinylog.model import MODELS, Model
     from tinylog.modelfile import tensors
+    from tinylog.modelfile.checksum import checksum
     from tinylog.parsing import Parser
     from tinylog.pipeline import recognise_all
     from tinylog.reading.blocks import Cutter
@@ -161,7 +162,8 @@ def said_otherwise(data: bytes) -> bytes:
             where[key] = odd
     if "model.parser" in arrays and "parser" in said:
         arrays["model.parser"] = np.frombuffer(json.dumps(said.pop("parser")).encode(), np.uint8)
-    return tensors.to_bytes(arrays, {str(name): json.dumps(value) for name, value in said.items()})
+    texts = {str(name): json.dumps(value) for name, value in said.items() if name != "checksum"}
+    return tensors.to_bytes(arrays, texts | {"checksum": json.dumps(checksum(arrays, texts))})
 
 
 def _places(value):

@@ -70,14 +70,13 @@ def test_model_truncated_anywhere_is_refused() -> None:
 
 
 @pytest.mark.parametrize("n", [500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_model_with_one_damaged_byte_is_refused_or_works(n: int) -> None:
+def test_model_with_one_damaged_byte_is_refused(n: int) -> None:
     """Half of the damages are in the header, which is a twentieth of the file."""
-    rng, refused = random.Random(n), 0
+    rng = random.Random(n)
     for i in range(n):
         damaged = bytearray(fuzz.BUNDLED)
-        damaged[rng.randrange(fuzz.HEADER_END if i % 2 else len(damaged))] = rng.randrange(256)
-        refused += fuzz.refused_or_works(bytes(damaged))
-    assert 0.2 * n < refused < 0.8 * n
+        damaged[rng.randrange(fuzz.HEADER_END if i % 2 else len(damaged))] ^= 1 << rng.randrange(8)
+        assert fuzz.refused_or_works(bytes(damaged))
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from tinylog.errors import InputError, ModelFileError
 from tinylog.model import Model, load
 from tinylog.modelfile import tensors
+from tinylog.modelfile.checksum import checksum
 from tinylog.pipeline import read
 from tinylog.reading.formats import FORMATS
 from tinylog.records import PAD, UNKNOWN, Template, Windows
@@ -49,7 +50,8 @@ def damaged(made, tmp_path, change):
     meta = {key: json.loads(text) for key, text in texts.items()}
     change(arrays, meta)
     path = tmp_path / "other.tinylog"
-    tensors.write(path, arrays, {key: json.dumps(value) for key, value in meta.items()})
+    texts = {key: json.dumps(value) for key, value in meta.items() if key != "checksum"}
+    tensors.write(path, arrays, texts | {"checksum": json.dumps(checksum(arrays, texts))})
     return path
 
 

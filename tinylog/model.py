@@ -23,6 +23,7 @@ from .embedding.vectors import Vectors
 from .embedding.words import UNKNOWN_TEXT, bucket_ids
 from .errors import ConfigError, InputError, ModelFileError, TinylogError
 from .modelfile import tensors as tensor_file
+from .modelfile.checksum import checksum
 from .parsing import Parser
 from .pipeline import Names, Pipeline, spec_for
 from .reading.formats import FORMATS, Format, format_named, session_pattern
@@ -221,7 +222,7 @@ class Model:
 
     def parts(self) -> dict[str, int]:
         """Bytes of each part in the model file: the detectors, the vectors, hashes of windows, texts; with the rest they add up to it."""
-        arrays, texts = self._arrays(), self._texts()
+        arrays, texts = self._content()
         parts: Counter[str] = Counter()
         for name, array in arrays.items():
             own = {"model.seen": "seen windows", "model.parser": "templates"}
@@ -239,7 +240,7 @@ class Model:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model file. ModelFileError where that fails; the file is then as it was."""
-        tensor_file.write(path, self._arrays(), self._texts())
+        tensor_file.write(path, *self._content())
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"model.order": self.order.astype(np.int32), "model.frequency": self.frequency.astype(np.float32),
@@ -269,6 +270,11 @@ class Model:
         } | ({} if self.rates is None else {"rates": self.rates})
         return {key: json.dumps(value, separators=(",", ":")) for key, value in texts.items()}
 
+    def _content(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """What its file holds."""
+        arrays, texts = self._arrays(), self._texts()
+        return arrays, texts | {"checksum": json.dumps(checksum(arrays, texts))}
+
     def live(self, form: str) -> Live:
         """What scores the session of each raw line as it comes, exactly; `form` names the lines' format.
 
@@ -292,6 +298,8 @@ class Model:
         if version != FORMAT_VERSION:
             raise ModelFileError(f"{path}: format {_short(version)}, this tinylog reads {FORMAT_VERSION}; install the tinylog that made it"
                                  f" ({_short(meta.get('made_by', 'unknown'))}) or train again")
+        if meta.get("checksum") != checksum(arrays, {key: text for key, text in texts.items() if key != "checksum"}):
+            raise ModelFileError(f"{path} is damaged: its content is not that of its checksum; take a copy of it, or train again")
         try:
             model = cls._from_parts(os.path.basename(path).removesuffix(".tinylog"), arrays, meta)
             model.score(silent(np.array([[model.n_events - 1, PAD], [PAD, PAD]], np.int32)))  # whether its parts fit together
