@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import run_command
+from conftest import run_command, run_here
 
 from tinylog.reading.waiting import Signals, Stopped
 
@@ -117,7 +117,7 @@ def test_alerts_that_could_not_be_written_come_after_the_resume(made, tmp_path, 
         assert process.wait(60) == 0 and process.stderr.read() == b""
         process.stderr.close()
     done = run_command("detect", "-m", made.model, *options)
-    clean = run_command("detect", "-m", made.model, *options[:-3], "--state", tmp_path / "other", made.log)
+    clean = run_here("detect", "-m", made.model, *options[:-3], "--state", tmp_path / "other", made.log)
     assert done.returncode == 0 and done.stdout == clean.stdout and clean.stdout.count(b"\n") > 2
 
 
@@ -135,7 +135,7 @@ def test_sessions_of_a_pipe_wait_for_the_next_run(made, tmp_path):
     lines = made.log.read_bytes().splitlines(keepends=True)
     options = ["--json", "--session-timeout", "300", "--state"]
     parts = [run_command("detect", "-m", made.model, *options, tmp_path / "two", stdin=b"".join(part)) for part in (lines[:400], lines[400:])]
-    whole = run_command("detect", "-m", made.model, *options, tmp_path / "one", stdin=b"".join(lines))
+    whole = run_here("detect", "-m", made.model, *options, tmp_path / "one", stdin=b"".join(lines))
     assert [done.returncode for done in (*parts, whole)] == [0, 0, 0]
     alerts = [sorted((a["session"], a["score"], a["line_no"]) for a in map(json.loads, out.splitlines()))  # what is certain comes first in its block
               for out in (parts[0].stdout + parts[1].stdout, whole.stdout)]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import run_command, run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -407,8 +407,8 @@ def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
     said = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0 and f"tinylog: {len(lines)} lines" in said, said
     (tmp_path / "whole").mkdir()
-    done = run_command("detect", "-m", made.model, "--json", "--session-timeout", "300", "--state", tmp_path / "whole" / "state", "--output",
-                       tmp_path / "whole" / "alerts", made.log)
+    done = run_here("detect", "-m", made.model, "--json", "--session-timeout", "300", "--state", tmp_path / "whole" / "state", "--output",
+                    tmp_path / "whole" / "alerts", made.log)
     assert done.returncode == 0, done.stderr
     assert decisions(tmp_path / "alerts") == decisions(tmp_path / "whole" / "alerts") and len(decisions(tmp_path / "alerts")) > 2
 
@@ -417,8 +417,8 @@ def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
     log, folder = tmp_path / "app.log", tmp_path / "state"
     log.write_bytes(made.log.read_bytes())
 
-    def detect(*options):
-        done = run_command("detect", "-m", made.model, "--session-timeout", "300", "--state", folder, *options, log)
+    def detect(*options, run=run_here):
+        done = run("detect", "-m", made.model, "--session-timeout", "300", "--state", folder, *options, log)
         assert b"Traceback" not in done.stderr
         return done.returncode, done.stdout.count(b"\n"), done.stderr.decode().splitlines()
 
@@ -429,9 +429,9 @@ def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
     other.thresholds = {name: threshold + 1 for name, threshold in other.thresholds.items()}
     other.save(tmp_path / "other.tinylog")
     assert detect("-m", tmp_path / "other.tinylog")[:2] == (0, 0)  # feedback does not change what event ids mean
-    code, _, (said,) = detect("-m", Path(__file__).parents[1] / "tinylog" / "models" / "hdfs.tinylog")
+    code, _, (said,) = detect("-m", Path(__file__).parents[1] / "tinylog" / "models" / "hdfs.tinylog", run=run_command)
     assert code == 1 and "state of another model" in said and "remove it to begin anew" in said
-    code, _, (said,) = detect("--window", "20")
+    code, _, (said,) = detect("--window", "20", run=run_command)
     assert code == 1 and "state of another window" in said
     log.write_bytes(b"".join(made.log.read_bytes().splitlines(keepends=True)[5:]))
     code, alerts, (first, _) = detect()
@@ -439,7 +439,7 @@ def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
     held = following(made, tmp_path)
     while not (folder / "lock").exists() or (folder / "lock").read_text().strip() != str(held.pid):
         time.sleep(0.02)
-    code, _, (said,) = detect()
+    code, _, (said,) = detect(run=run_command)
     held.kill()
     held.communicate()
     assert code == 1 and f"is in use by process {held.pid}" in said
