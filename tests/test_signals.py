@@ -35,8 +35,7 @@ def test_a_signal_ends_the_reading_with_a_summary(made, tmp_path, number, code, 
     if kind == "pipe":
         process.stdin.write(b"".join(lines))
         process.stdin.flush()
-    process.stdout.readline()  # it is at work
-    time.sleep(0.2)
+    process.stdout.readline()  # it is at work: all lines are one block, and a signal is looked at between two
     process.send_signal(number)
     out, said = process.communicate(timeout=60)
     assert process.returncode == code and b"Traceback" not in said
@@ -46,13 +45,11 @@ def test_a_signal_ends_the_reading_with_a_summary(made, tmp_path, number, code, 
 
 def wait_for_handler(process):
     """Until SIGTERM is one of the signals that the process catches."""
-    for _ in range(600):
+    def caught():
         with open(f"/proc/{process.pid}/status") as file:
-            caught = int(next(line for line in file if line.startswith("SigCgt")).split()[1], 16)
-        if caught >> signal.SIGTERM - 1 & 1:
-            return
-        time.sleep(0.1)
-    pytest.fail("no handler after a minute")
+            return int(next(line for line in file if line.startswith("SigCgt")).split()[1], 16) >> signal.SIGTERM - 1 & 1
+
+    wait_for(caught)
 
 
 def test_a_signal_before_the_first_line_ends_it_too(made):
@@ -83,7 +80,6 @@ def test_hangup_opens_the_output_again(made, tmp_path):
     process.stdin.write(b"".join(lines[:300]))
     process.stdin.flush()
     wait_for(lambda: out.exists() and out.read_bytes())
-    time.sleep(0.2)
     out.rename(tmp_path / "alerts.1")
     process.send_signal(signal.SIGHUP)
     wait_for(out.exists)
@@ -96,7 +92,7 @@ def test_hangup_opens_the_output_again(made, tmp_path):
 
 def test_hangup_ends_what_does_not_follow(made):
     process = detect(made)
-    time.sleep(0.5)
+    wait_for_handler(process)
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGHUP
@@ -151,10 +147,10 @@ def test_state_needs_lines_and_alerts(made, tmp_path):
 
 def test_a_signal_ends_the_judging_of_what_the_end_of_the_log_closed(made, tmp_path):
     log = tmp_path / "big.log"
-    log.write_bytes(b"".join(b"260301 080000 5 INFO dfs.X: odd thing of blk_%d\n" % i for i in range(30_000)))
+    log.write_bytes(b"".join(b"260301 080000 5 INFO dfs.X: odd thing of blk_%d\n" % i for i in range(10_000)))
     process = detect(made, "--threshold", "-99", log)
     for _ in range(2):  # the first one says that the model is out of date
         process.stdout.readline()
     process.terminate()
     out, said = process.communicate(timeout=60)
-    assert process.returncode == 0 and out.count(b"\n") < 29_000 and said.startswith(b"tinylog: 30000 lines")
+    assert process.returncode == 0 and out.count(b"\n") < 9_000 and said.startswith(b"tinylog: 10000 lines")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -377,6 +378,23 @@ def following(made, folder, *options):
     return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+def wait_until_read(process, log):
+    """Until the process stands at the end of the file."""
+    until = time.monotonic() + 60
+    while not at_end(process, log):
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.02)
+
+
+def at_end(process, log):
+    about = Path(f"/proc/{process.pid}")
+    with suppress(OSError):  # it closes files while we look
+        for file in (about / "fd").iterdir():
+            if file.resolve() == log and int((about / "fdinfo" / file.name).read_text().split()[1]) == log.stat().st_size:
+                return True
+    return False
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
     """The alerts of all runs together are those of one that nothing interrupted, each once."""
@@ -402,7 +420,7 @@ def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
     with open(log, "ab") as file:
         file.write(b"".join(lines[at:]))
     process = following(made, tmp_path)
-    time.sleep(1.5)
+    wait_until_read(process, log)
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0 and f"tinylog: {len(lines)} lines" in said, said
