@@ -43,7 +43,7 @@ def made(tmp_path_factory) -> Made:
     sys.path.pop(0)
     for name, blocks, seed in (("train", 240, 2), ("test", 60, 1)):
         make_log.main(str(folder / f"{name}.log"), str(folder / f"{name}.csv"), blocks, seed)
-    options = ["-o", folder / "made.tinylog", "--labels", folder / "train.csv", "--epochs", "40", "--no-teacher", folder / "train.log"]
+    options = ["-o", folder / "made.tinylog", "--labels", folder / "train.csv", "--epochs", "20", "--no-teacher", folder / "train.log"]
     assert run_here("train", *options).returncode == 0
     return Made(folder / "test.log", folder / "test.csv", folder / "made.tinylog")
 

@@ -91,7 +91,8 @@ def toy_run(folder, paths, out=None, about="toy", ahead=1):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Blocks of a line or two, snapshots every few of them."""
+    """Blocks of a line or two, snapshots every few of them; and no disk to wait for, thousands of times: here processes are killed, not machines."""
+    of_os(monkeypatch, fsync=lambda file: None)
     monkeypatch.setattr(tail, "SIZE", 40)
     monkeypatch.setattr(state, "LEAST", 250)
     monkeypatch.setattr(state, "TIMES", 0)
@@ -108,11 +109,15 @@ def budget(monkeypatch, n):
             raise Killed
         return len(part)
 
-    instead = {"write": write, "fsync": lambda file: None}
+    of_os(monkeypatch, write=write, fsync=lambda file: None)
+    return left
+
+
+def of_os(monkeypatch, **instead):
+    """Some functions of `os` are others for what writes journal and output."""
     for module in (journal, sink):
         fake = type("os", (), {"__getattr__": lambda self, name: instead.get(name) or getattr(os, name)})()
         monkeypatch.setattr(module, "os", fake)
-    return left
 
 
 def toy_log(path, n=60, seed=1, kinds="abcd"):
@@ -121,9 +126,9 @@ def toy_log(path, n=60, seed=1, kinds="abcd"):
     return path
 
 
-@pytest.mark.parametrize("ahead, step", [(1, 37), (0, 61), (12, 61), pytest.param(1, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ahead, step", [(1, 37), (0, 61), (12, 61), pytest.param(1, 3, marks=pytest.mark.slow)])
 def test_every_cut_of_every_write_loses_and_doubles_nothing(tmp_path, small, monkeypatch, ahead, step):
-    """Also where blocks are read before they are asked for, to see what kind of log it is."""
+    """One byte in `step`, all kinds of write. Also where blocks are read before they are asked for, to see what kind of log it is."""
     log = toy_log(tmp_path / "log")
     with monkeypatch.context() as patch:
         left = budget(patch, 1 << 30)
