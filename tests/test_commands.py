@@ -339,7 +339,7 @@ def test_spell_is_a_parser_of_parse_and_train(made, tmp_path):
 def test_every_detector_trains_and_detects_raw_lines(name, made, tmp_path):
     module, model = detectors.load(name), tmp_path / "m.tinylog"
     labels = ["--labels", str(made.labels)] if "labels" in getattr(module, "NEEDS", ()) else []
-    done = run_command("train", "-o", model, "--detector", name, "--epochs", "1", *labels, made.log)
+    done = run_here("train", "-o", model, "--detector", name, "--epochs", "1", *labels, made.log)
     assert done.returncode == 0, done.stderr.decode()
     done = run_here("detect", "-m", model, "--json", "--threshold", "-999999", made.log)
     alerts = [json.loads(line) for line in done.stdout.splitlines()]

@@ -58,18 +58,19 @@ def test_parts_that_are_called_otherwise_are_missed_at_once(edit: bytes) -> None
 
 
 def test_truncated_model_is_refused() -> None:
-    """At each byte of the header, at every 97th behind it; each byte with -m slow."""
+    """At every 7th byte of the header, every 97th behind it."""
     for size in [*range(0, fuzz.HEADER_END, 7), *range(fuzz.HEADER_END, len(fuzz.BUNDLED), 97)]:
         assert fuzz.refused_or_works(fuzz.BUNDLED[:size])
 
 
 @pytest.mark.slow
 def test_model_truncated_anywhere_is_refused() -> None:
-    for size in range(len(fuzz.BUNDLED)):
+    """At each byte of the header, every 7th behind it, where arrays are all there is."""
+    for size in [*range(fuzz.HEADER_END), *range(fuzz.HEADER_END, len(fuzz.BUNDLED), 7)]:
         assert fuzz.refused_or_works(fuzz.BUNDLED[:size])
 
 
-@pytest.mark.parametrize("n", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [200, pytest.param(3000, marks=pytest.mark.slow)])
 def test_model_with_one_damaged_byte_is_refused_or_works(n: int) -> None:
     """Half of the damages are in the header, which is a twentieth of the file."""
     rng, refused = random.Random(n), 0
