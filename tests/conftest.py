@@ -2,7 +2,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -51,6 +52,24 @@ def made(tmp_path_factory) -> Made:
 def run_command(name: str, *arguments: str, stdin: bytes = b"", **options) -> subprocess.CompletedProcess:
     """A command of tinylog in a process of its own, as users have it."""
     return subprocess.run([sys.executable, "-m", f"tinylog.{name}", *map(str, arguments)], input=stdin, capture_output=True, **options)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    """Until it is so; AssertionError after a minute."""
+    until = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def at_end(process: subprocess.Popen, log: Path) -> bool:
+    """Whether the process has read all of the file, as Linux tells it."""
+    about = Path(f"/proc/{process.pid}")
+    with suppress(OSError):  # files are closed while we look
+        for file in (about / "fd").iterdir():
+            if file.resolve() == log and int((about / "fdinfo" / file.name).read_text().split()[1]) == log.stat().st_size:
+                return True
+    return False
 
 
 def run_here(name: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess:

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import run_command, run_here
+from conftest import run_command, run_here, wait_for
 
 from tinylog.reading.waiting import Signals, Stopped
 
@@ -16,13 +16,6 @@ def detect(made, *options, **more):
     command = [sys.executable, "-m", "tinylog.detect", "-m", made.model, *options]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(list(map(str, command)), **pipes | more)
-
-
-def wait_for(what, seconds=60):
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

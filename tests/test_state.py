@@ -7,14 +7,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import run_command, run_here
+from conftest import at_end, run_command, run_here, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -383,23 +382,6 @@ def following(made, folder, *options):
     return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def wait_until_read(process, log):
-    """Until the process stands at the end of the file."""
-    until = time.monotonic() + 60
-    while not at_end(process, log):
-        assert time.monotonic() < until and process.poll() is None
-        time.sleep(0.02)
-
-
-def at_end(process, log):
-    about = Path(f"/proc/{process.pid}")
-    with suppress(OSError):  # it closes files while we look
-        for file in (about / "fd").iterdir():
-            if file.resolve() == log and int((about / "fdinfo" / file.name).read_text().split()[1]) == log.stat().st_size:
-                return True
-    return False
-
-
 @pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
     """The alerts of all runs together are those of one that nothing interrupted, each once."""
@@ -425,7 +407,7 @@ def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
     with open(log, "ab") as file:
         file.write(b"".join(lines[at:]))
     process = following(made, tmp_path)
-    wait_until_read(process, log)
+    wait_for(lambda: at_end(process, log))
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0 and f"tinylog: {len(lines)} lines" in said, said
@@ -460,8 +442,7 @@ def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
     code, alerts, (first, _) = detect()
     assert code == 0 and "1 of the logs are not where they were" in first
     held = following(made, tmp_path)
-    while not (folder / "lock").exists() or (folder / "lock").read_text().strip() != str(held.pid):
-        time.sleep(0.02)
+    wait_for(lambda: (folder / "lock").read_text().strip() == str(held.pid))
     code, _, (said,) = detect(run=run_command)
     held.kill()
     held.communicate()
