@@ -82,8 +82,8 @@ def run_here(name: str, *arguments: str, stdin: bytes = b"") -> subprocess.Compl
     with ThreadPoolExecutor(3) as others:
         others.submit(_write, write_in, stdin)
         out, err = others.submit(_read, read_out), others.submit(_read, read_err)
-        with _standard_input(read_in) as in_, open(write_out, "w", encoding="utf-8") as out_, open(write_err, "w", encoding="utf-8") as err_, \
-                mock.patch.multiple(sys, stdin=in_, stdout=out_, stderr=err_), \
+        with _standard_input(read_in) as in_, open(write_out, "w", encoding="utf-8") as out_, \
+                open(write_err, "w", encoding="utf-8") as err_, mock.patch.multiple(sys, stdin=in_, stdout=out_, stderr=err_), \
                 mock.patch("tinylog.training.word_vectors.fasttext_vectors", return_value=None), pytest.raises(SystemExit) as left:
             console.run(lambda: main([str(each) for each in arguments]))
     return subprocess.CompletedProcess([name, *arguments], left.value.code, out.result(), err.result())
