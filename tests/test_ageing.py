@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import run_here
 
 from tinylog.parsing import Parser
 from tinylog.parsing.newcomers import Newcomers
@@ -102,8 +102,8 @@ def test_detect_counts_what_it_forgot_and_takes_its_bounds(made, tmp_path):
     for at in range(0, len(lines), 192):  # a day a run
         with open(tmp_path / "part.log", "a") as file:
             file.write("".join(lines[at:at + 192]))
-        done = run_command("detect", "-m", made.model, "--max-templates", "12", "--max-sessions", "20", "--state", tmp_path / "state", "--output",
-                           tmp_path / "alerts", tmp_path / "part.log")
+        done = run_here("detect", "-m", made.model, "--max-templates", "12", "--max-sessions", "20", "--state", tmp_path / "state", "--output",
+                        tmp_path / "alerts", tmp_path / "part.log")
         assert done.returncode == 0, done.stderr
     assert b"templates forgotten" in done.stderr and b"evicted" in done.stderr
     kept = Journal(tmp_path / "state").read().snapshot["parts"]["parser"]

@@ -1,6 +1,6 @@
 """detect -j: other processes parse ahead, and nothing else changes."""
 import pytest
-from conftest import run_command
+from conftest import run_command, run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,14 +48,14 @@ def test_alerts_of_several_files_and_processes_are_those_of_one(made, tmp_path, 
         strange = [b"260301 080255 7259 INFO dfs.X: a template nobody knows about part-%d blk_19310\n" % i]
         files.append(tmp_path / f"{i}.log")
         files[-1].write_bytes(b"".join(lines[i * third:(i + 1) * third] + strange))
-    one, two = (run_command("detect", "-m", made.model, *more, *jobs, *files) for jobs in ([], ["-j", "2"]))
+    one, two = (run("detect", "-m", made.model, *more, *jobs, *files) for run, jobs in ((run_here, []), (run_command, ["-j", "2"])))
     assert one.returncode == two.returncode == 0, two.stderr
     assert one.stdout == two.stdout and one.stdout.count(b"\n") > 5 and one.stderr == two.stderr
 
 
 def test_a_pipe_can_be_parsed_ahead_too(made):
     data = made.log.read_bytes()
-    assert run_command("detect", "-m", made.model, "-j", "2", stdin=data).stdout == run_command("detect", "-m", made.model, stdin=data).stdout
+    assert run_command("detect", "-m", made.model, "-j", "2", stdin=data).stdout == run_here("detect", "-m", made.model, stdin=data).stdout
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import ast
 import json
 
 import pytest
-from conftest import ROOT, run_command
+from conftest import ROOT, run_here
 
 from tinylog.detectors import rules
 from tinylog.model import Model
@@ -11,7 +11,7 @@ from tinylog.records import FIRST_EVENT, KINDS
 
 
 def detected(*arguments):
-    done = run_command("detect", "--json", *arguments)
+    done = run_here("detect", "--json", *arguments)
     assert done.returncode == 0, done.stderr.decode()
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -38,7 +38,7 @@ def trained(tmp_path_factory):
     models = {}
     for name in ("rules", "deeplog_key", "deeplog_value"):
         models[name] = folder / f"{name}.tinylog"
-        done = run_command("train", "-o", models[name], "--detector", name, "--epochs", "3", folder / "log")
+        done = run_here("train", "-o", models[name], "--detector", name, "--epochs", "3", folder / "log")
         assert done.returncode == 0, done.stderr.decode()
     return models
 
@@ -92,7 +92,7 @@ def test_a_line_number_is_never_that_of_another_file(trained, tmp_path):
     texts = (tmp_path / "b.log").read_text().splitlines()
     assert (alert["file"], alert["line_no"]) == (str(tmp_path / "b.log"), None) and alert["line"].endswith("is on fire")
     assert all(part["line_no"] is None or "blk_2" in texts[part["line_no"] - 1] for part in alert["contrib"])
-    text = run_command("detect", "-m", trained["rules"], tmp_path / "a.log", tmp_path / "b.log").stdout.decode()
+    text = run_here("detect", "-m", trained["rules"], tmp_path / "a.log", tmp_path / "b.log").stdout.decode()
     assert "b.log:" not in text and "is on fire" in text
 
 

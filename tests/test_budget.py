@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,7 +113,7 @@ def test_damaged_scores_of_held_back_windows_are_refused_in_one_line(made, tmp_p
         model = Model.load(made.model)
         model.card["calibration"] = model.card["calibration"] | damage
         model.save(tmp_path / "m.tinylog")
-        done = run_command("detect", "-m", tmp_path / "m.tinylog", "--budget", "5/day", made.log)
+        done = run_here("detect", "-m", tmp_path / "m.tinylog", "--budget", "5/day", made.log)
         assert done.returncode == 1 and b"damaged" in done.stderr and done.stderr.count(b"\n") == 1, done.stderr
 
 
@@ -121,13 +121,13 @@ def test_detect_spends_a_budget_and_reports_it(made):
     assert Model.load(made.model).card["calibration"]["windows"] > 10
     counts = []
     for text in ("1/week", "1/hour", "1000/hour"):
-        done = run_command("detect", "-m", made.model, "--json", "--budget", text, made.log)
+        done = run_here("detect", "-m", made.model, "--json", "--budget", text, made.log)
         assert done.returncode == 0, done.stderr
         counts.append(len(done.stdout.splitlines()))
         assert f"budget {text}".encode() in done.stderr and f"{counts[-1]} used".encode() in done.stderr
         assert all(json.loads(line)["score"] > -99 for line in done.stdout.splitlines())
     assert counts == sorted(counts) and counts[-1] > counts[0]
-    refused = run_command("detect", "-m", made.model, "--budget", "lots", made.log)
+    refused = run_here("detect", "-m", made.model, "--budget", "lots", made.log)
     assert refused.returncode == 2 and b"lots" in refused.stderr and refused.stderr.count(b"\n") == 1
 
 

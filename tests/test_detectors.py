@@ -62,9 +62,13 @@ def made(name: str) -> tuple:
     return module, detector, losses, others
 
 
-@pytest.fixture(params=detectors.names())
+@pytest.fixture(scope="module", params=detectors.names())
 def fitted(request):
-    return made(request.param)
+    """Fitted once for all tests of a detector: that scoring and explaining change nothing is one of them, and asked behind each."""
+    module, detector, losses, others = made(request.param)
+    before = {name: array.copy() for name, array in detector.params.items()}
+    yield module, detector, losses, others
+    assert before.keys() == detector.params.keys() and all(np.array_equal(before[name], array) for name, array in detector.params.items())
 
 
 def test_detector_learns_and_ranks_anomalies_higher(fitted):

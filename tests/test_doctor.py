@@ -6,7 +6,7 @@ import shlex
 import sys
 
 import pytest
-from conftest import ROOT, run_command
+from conftest import ROOT, run_command, run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reading import JAVA, docker, journald
@@ -21,7 +21,7 @@ HDFS = (ROOT / "examples" / "hdfs.log").read_bytes()
 
 
 def report(raw, *options):
-    done = run_command("doctor", "--json", *options, stdin=raw)
+    done = run_here("doctor", "--json", *options, stdin=raw)
     assert done.returncode == 0 and not done.stderr, done.stderr
     return json.loads(done.stdout)
 
@@ -50,9 +50,9 @@ def test_command_that_it_names_works(tmp_path):
     words = found["detect"]["train"].replace("my.tinylog", str(tmp_path / "my.tinylog"))
     arguments = shlex.split(words)
     assert arguments[:3] == ["python", "-m", "tinylog.train"]
-    done = run_command("train", *arguments[3:], "--epochs", "1", "--no-teacher")
+    done = run_here("train", *arguments[3:], "--epochs", "1", "--no-teacher")
     assert done.returncode == 0 and b"400 sessions" in done.stderr
-    done = run_command("detect", "-m", tmp_path / "my.tinylog", *shlex.split(found["detect"]["command"])[3:])
+    done = run_here("detect", "-m", tmp_path / "my.tinylog", *shlex.split(found["detect"]["command"])[3:])
     assert done.returncode == 0 and b"400 sessions" in done.stderr
 
 
@@ -65,7 +65,7 @@ def test_doctor_counts_what_is_joined_and_not_understood():
 
 def test_text_for_people_has_no_control_characters():
     raw = journald([b"\x1b]0;owned\x07 \xff\x00 request %d \x9b31m" % (i // 3) for i in range(60)]) + b"\x1b[2J\x00broken\n"
-    text = run_command("doctor", stdin=raw).stdout.decode()
+    text = run_here("doctor", stdin=raw).stdout.decode()
     assert "\x1b" not in text and "\x9b" not in text and all(line.isprintable() for line in text.splitlines())
     assert text.startswith("format         journald: 98.4 % of 61 lines understood\n") and "\\x1b[2J\\x00broken" in text
     for name in ("time", "templates", "session keys", "detect"):
@@ -94,7 +94,7 @@ def test_doctor_says_something_of_anything(raw, form):
 
 def test_refuses_what_is_no_log():
     assert run_command("doctor", stdin=b"").returncode == 1
-    done = run_command("doctor", stdin=b"1 2 3\n4 5 6\n")
+    done = run_here("doctor", stdin=b"1 2 3\n4 5 6\n")
     assert done.returncode == 1 and b"event ids" in done.stderr
 
 

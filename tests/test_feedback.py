@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import run_command, run_here
 
 from tinylog.model import load
 from tinylog.records import Windows
@@ -22,7 +22,7 @@ def rows(rng: np.random.Generator, n: int) -> list[str]:
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("feedback")
     (folder / "train").write_text("\n".join(rows(np.random.default_rng(1), 300)) + "\n")
-    done = run_command("train", "-o", folder / "m.tinylog", "--detector", "deeplog_key", "--detector", "rules", "--epochs", "60", folder / "train")
+    done = run_here("train", "-o", folder / "m.tinylog", "--detector", "deeplog_key", "--detector", "rules", "--epochs", "60", folder / "train")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -37,7 +37,7 @@ def model(trained, tmp_path):
 def alerts(model, tmp_path, *sessions: str) -> list[dict]:
     log = tmp_path / "log.csv"
     log.write_text("session,sequence\n" + "".join(f"s{i},{events}\n" for i, events in enumerate(sessions)))
-    done = run_command("detect", "-m", model, "--json", "--format", "ids", log)
+    done = run_here("detect", "-m", model, "--json", "--format", "ids", log)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -48,18 +48,18 @@ def test_false_alarm_is_learned_and_nothing_else_and_undone(model, tmp_path):
     assert {alert["session"] for alert in before} == {"s20", "s21"}
     false = tmp_path / "false.jsonl"
     false.write_text(json.dumps(before[1]) + "\n")
-    original, done = model.read_bytes(), run_command("feedback", "-m", model, "--alerts", false)
+    original, done = model.read_bytes(), run_here("feedback", "-m", model, "--alerts", false)
     assert done.returncode == 0 and b"1 of 1 kinds of window are normal now, 1 new events" in done.stderr, done.stderr
     assert [alert["session"] for alert in alerts(model, tmp_path, *sessions)] == ["s20"]
     grown = load(model)
     assert grown.n_events == 2 + 7 and grown.template(8).name == "9"
-    assert run_command("feedback", "-m", model, "--undo").returncode == 0 and model.read_bytes() == original
-    assert b"no such model file" in run_command("feedback", "-m", model, "--undo").stderr
+    assert run_here("feedback", "-m", model, "--undo").returncode == 0 and model.read_bytes() == original
+    assert b"no such model file" in run_here("feedback", "-m", model, "--undo").stderr
 
 
 def test_named_sessions_of_a_log_are_learned(model, tmp_path):
     alerts(model, tmp_path, BROKEN, NEW)
-    done = run_command("feedback", "-m", model, "--format", "ids", tmp_path / "log.csv", "--normal", "s1")
+    done = run_here("feedback", "-m", model, "--format", "ids", tmp_path / "log.csv", "--normal", "s1")
     assert done.returncode == 0, done.stderr
     assert [alert["session"] for alert in alerts(model, tmp_path, BROKEN, NEW)] == ["s0"]
 
@@ -70,9 +70,9 @@ def test_what_is_no_alert_of_the_model_changes_nothing(model, tmp_path):
     for text, says in (("{}", ":1 is no alert"), ("what?", ":1 is no alert"), (json.dumps(alert | {"model": "other"}), "the model 'other'"),
                        (json.dumps(alert | {"events": []}), "0 events"), ("", "holds no alert")):
         false.write_text(text and text + "\n")
-        done = run_command("feedback", "-m", model, "--alerts", false)
+        done = run_here("feedback", "-m", model, "--alerts", false)
         assert done.returncode == 1 and says.encode() in done.stderr and done.stderr.count(b"\n") == 1
-    done = run_command("feedback", "-m", model, tmp_path / "log.csv", "--normal", "s0", "nobody")
+    done = run_here("feedback", "-m", model, tmp_path / "log.csv", "--normal", "s0", "nobody")
     assert done.returncode == 1 and b"no session 'nobody' (1 of 2 are missing); nothing was changed" in done.stderr
     assert model.read_bytes() == original and not (tmp_path / "m.tinylog.previous").exists()
 
@@ -88,13 +88,13 @@ def test_model_that_would_be_worse_is_refused(model):
 
 
 def test_detector_that_cannot_learn_says_so(made):
-    done = run_command("feedback", "-m", made.model, made.log, "--normal", "blk_1")
+    done = run_here("feedback", "-m", made.model, made.log, "--normal", "blk_1")
     assert done.returncode == 1 and (b"no session 'blk_1'" in done.stderr)
-    one = json.loads(run_command("detect", "-m", made.model, "--json", made.log).stdout.splitlines()[0])
-    done = run_command("feedback", "-m", made.model, made.log, "--normal", one["session"])
+    one = json.loads(run_here("detect", "-m", made.model, "--json", made.log).stdout.splitlines()[0])
+    done = run_here("feedback", "-m", made.model, made.log, "--normal", one["session"])
     assert done.returncode == 1 and b"distillog of the model 'made' cannot learn from feedback" in done.stderr
 
 
 def test_one_thing_at_a_time(model):
     assert run_command("feedback", "-m", model).returncode == 2
-    assert b"feedback needs -m MODEL, and one of" in run_command("feedback", "--undo").stderr
+    assert b"feedback needs -m MODEL, and one of" in run_here("feedback", "--undo").stderr

@@ -1,4 +1,4 @@
-"""`detect` as a process on logs and places that are no use: it ends by itself, with 0 or with one line that says why, never with a traceback."""
+"""`detect` on logs and places that are no use: it ends by itself, with 0 or with one line that says why, never with a traceback."""
 from __future__ import annotations
 
 import os
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from conftest import run_command
+from conftest import run_command, run_here
 
 RNG = random.Random(5)
 WORDS = ["".join(RNG.choices("abcdefghijklmnopqrstuvwxyz", k=RNG.randrange(2, 9))) for _ in range(3000)]
@@ -36,9 +36,9 @@ def hostile(name: str) -> bytes:
         "escapes": lambda: b"\x1b]0;evil\x07\x1b[2J\x1b[31mred\x1b[0m \x9b31m\x7f\x08\n" * 500,
         "mixed line ends": lambda: b"".join(HEAD + b"Receiving block blk_%d" % (i % 9) + rng.choice([b"\n", b"\r\n", b"\r", b"\n\r", b"\0\n"])
                                             for i in range(500)),
-        "random bytes": lambda: rng.randbytes(200_000),
+        "random bytes": lambda: rng.randbytes(80_000),
         "all lines equal": lambda: b"the same line again\n" * 3000,
-        "all lines different": lambda: b"".join(words(8, rng) + b"\n" for _ in range(2000)),
+        "all lines different": lambda: b"".join(words(8, rng) + b"\n" for _ in range(800)),
         "one token lines": lambda: b"".join(words(1, rng) + b"\n" for _ in range(2000)),
         "jumps": lambda: b"".join(jump(i, rng) for i in range(600)),
         "open braces": lambda: b"{" * 100_000 + b"\n" + b'{"a":' * 50_000 + b"\n",
@@ -69,19 +69,19 @@ def ended_well(done: subprocess.CompletedProcess) -> bool:
 
 @pytest.mark.parametrize("name", LOGS)
 def test_hostile_log_without_a_model(name: str) -> None:
-    assert ended_well(run_command("detect", "--fresh", stdin=hostile(name)))
+    assert ended_well(run_here("detect", "--fresh", stdin=hostile(name)))
 
 
 @pytest.mark.parametrize("name", LOGS)
 def test_hostile_log_in_the_format_of_a_model(name: str, tmp_path: Path) -> None:
-    assert ended_well(run_command("detect", "--format", "hdfs", "--json", stdin=hostile(name)))
+    assert ended_well(run_here("detect", "--format", "hdfs", "--json", stdin=hostile(name)))
 
 
 def test_nothing_to_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty.log").write_bytes(b"")
     for file, words_of_it in ((tmp_path / "empty.log", "is empty"), (tmp_path, "cannot be read"), (tmp_path / "absent.log", "cannot be read")):
         for options in ([], ["--fresh"]):
-            done = run_command("detect", *options, file)
+            done = run_here("detect", *options, file)
             assert ended_well(done) and done.returncode == 1 and words_of_it in done.stderr.decode()
 
 
@@ -90,7 +90,7 @@ def test_log_that_is_a_pipe_of_the_file_system_is_read(made, tmp_path: Path) -> 
     process = subprocess.Popen([sys.executable, "-m", "tinylog.detect", "-m", made.model, tmp_path / "log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     (tmp_path / "log").write_bytes(made.log.read_bytes())
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and out.count(b"\n") == run_command("detect", "-m", made.model, made.log).stdout.count(b"\n")
+    assert process.returncode == 0 and out.count(b"\n") == run_here("detect", "-m", made.model, made.log).stdout.count(b"\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
@@ -103,7 +103,7 @@ def test_full_disk_is_said_in_one_line(made, options: list[str]) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
 def test_full_output_file_is_said_in_one_line(made) -> None:
-    done = run_command("detect", "-m", made.model, "--output", "/dev/full", made.log)
+    done = run_here("detect", "-m", made.model, "--output", "/dev/full", made.log)
     assert ended_well(done) and done.returncode == 1 and b"No space left" in done.stderr
     assert Path("/dev/full").is_char_device()
 
@@ -119,10 +119,10 @@ def test_reader_that_leaves_at_once_ends_it_quietly(made, options: list[str]) ->
 
 def test_templates_and_sessions_that_explode_stay_within_their_bounds(made) -> None:
     rng = random.Random(1)
-    log = b"".join(HEAD + words(6, rng) + b" blk_%d\n" % i for i in range(20_000))
-    done = run_command("detect", "-m", made.model, "--max-templates", "50", "--max-sessions", "10", "--threshold", "999", stdin=log)
+    log = b"".join(HEAD + words(6, rng) + b" blk_%d\n" % i for i in range(5000))
+    done = run_here("detect", "-m", made.model, "--max-templates", "50", "--max-sessions", "10", "--threshold", "999", stdin=log)
     said = done.stderr.decode()
-    assert done.returncode == 0 and "templates full" in said and "19990 " in said, said
+    assert done.returncode == 0 and "templates full" in said and "4990 " in said, said
 
 
 def test_window_that_no_memory_holds_is_refused(made) -> None:
@@ -133,7 +133,7 @@ def test_window_that_no_memory_holds_is_refused(made) -> None:
 
 def test_numbers_that_are_none_are_wrong_options() -> None:
     for option in ("--threshold", "--session-timeout", "--state-every"):
-        done = run_command("detect", option, "nan", stdin=HEAD + b"up\n")
+        done = run_here("detect", option, "nan", stdin=HEAD + b"up\n")
         assert done.returncode == 2 and b"Traceback" not in done.stderr
 
 

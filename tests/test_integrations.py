@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run_command
+from conftest import ROOT, run_here
 
 EXAMPLES = ROOT / "examples"
 WINDOW = 10
@@ -41,7 +41,7 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("syslog")
     (folder / "syslog").write_text("".join(normal(600)))
     options = ("--detector", "unseen_event", "--window", WINDOW, "--format", "syslog")
-    done = run_command("train", "-o", folder / "gate.tinylog", *options, folder / "syslog")
+    done = run_here("train", "-o", folder / "gate.tinylog", *options, folder / "syslog")
     assert done.returncode == 0, done.stderr.decode()
     return folder / "gate.tinylog"
 

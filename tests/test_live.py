@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -146,7 +146,7 @@ def test_windows_that_no_line_can_score_are_refused(hdfs, made):
 @pytest.mark.parametrize("window", [None, 7])
 def test_last_score_of_each_window_is_the_one_it_is_judged_by(made, window):
     cut = ["--window", str(window)] if window else []
-    live = run_command("detect", "-m", made.model, "--every-line", *cut, made.log)
+    live = run_here("detect", "-m", made.model, "--every-line", *cut, made.log)
     rows = list(csv.DictReader(io.StringIO(live.stdout.decode())))
     lines = made.log.read_bytes().splitlines()
     assert [int(row["line_no"]) for row in rows] == list(range(1, len(lines) + 1)) and b"every line scored" in live.stderr
@@ -165,7 +165,7 @@ def test_live_scores_in_python_are_those_of_the_command(made):
     live = Model.load(made.model).live("hdfs")
     lines = made.log.read_bytes().splitlines()
     found = [(key.decode(), score) for line in lines for key, score in live.scores(line)]
-    done = run_command("detect", "-m", made.model, "--every-line", made.log)
+    done = run_here("detect", "-m", made.model, "--every-line", made.log)
     assert [(row["session"], float(row["score"])) for row in csv.DictReader(io.StringIO(done.stdout.decode()))] == found
 
 

@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from conftest import run_command
+from conftest import run_command, run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -269,9 +269,9 @@ def test_time_that_is_none_is_left_out():
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_detect_writes_every_format_line_by_line(made, name):
-    done = run_command("detect", "-m", made.model, "--output-format", name, made.log)
+    done = run_here("detect", "-m", made.model, "--output-format", name, made.log)
     lines = done.stdout.decode().splitlines()
-    same = [json.loads(line) for line in run_command("detect", "-m", made.model, "--json", made.log).stdout.splitlines()]
+    same = [json.loads(line) for line in run_here("detect", "-m", made.model, "--json", made.log).stdout.splitlines()]
     assert done.returncode == 0 and len(lines) == len(same) > 0
     for line, alert in zip(lines, same):
         READERS[name](line)
@@ -283,13 +283,13 @@ def test_detect_with_hostile_lines_file_and_session_in_every_format(made, tmp_pa
     key = b"blk_\x1b[31m\xe2\x80\xae\xc2\x9b7"
     log.write_bytes(b"".join(b"260301 0800%02d 5 INFO dfs.X: \x1b]0;evil\x07 %s \x00\xff\x85 done\n" % (i, key) for i in range(9)))
     for name in (*FORMATS, "csv"):
-        done = run_command("detect", "-m", made.model, "--session", "blk_\\S+", "--threshold", "-99", "--output-format", name, log)
+        done = run_here("detect", "-m", made.model, "--session", "blk_\\S+", "--threshold", "-99", "--output-format", name, log)
         assert done.returncode == 0 and only_printable(done.stderr.decode().rstrip("\n")), done.stderr
         lines = done.stdout.decode().rstrip("\n").split("\n")
         assert len(lines) >= 1 and all(map(only_printable, lines)) and b"7" in done.stdout
         if name != "csv":
             READERS[name](lines[0])
-    lost = run_command("detect", "-m", made.model, tmp_path / "no\x1b[31m.log")
+    lost = run_here("detect", "-m", made.model, tmp_path / "no\x1b[31m.log")
     assert lost.returncode == 1 and only_printable(lost.stderr.decode().rstrip("\n"))
 
 

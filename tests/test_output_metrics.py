@@ -5,7 +5,7 @@ import stat
 from collections import Counter
 
 import pytest
-from conftest import run_command
+from conftest import run_here
 
 from tinylog.model import Model
 from tinylog.output.prometheus import Figure, Textfile, as_text, figures
@@ -38,7 +38,7 @@ def scorer_of(made):
 
 def test_detect_writes_the_figures_of_its_run(made, tmp_path):
     path = tmp_path / "tinylog.prom"
-    done = run_command("detect", "-m", made.model, "--metrics", path, made.log)
+    done = run_here("detect", "-m", made.model, "--metrics", path, made.log)
     found = parsed(path.read_text())
     raw = made.log.read_bytes()
     assert done.returncode == 0 and os.listdir(tmp_path) == ["tinylog.prom"]
@@ -54,7 +54,7 @@ def test_metrics_are_readable_by_others_and_count_what_was_lost(made, tmp_path):
     stdin = made.log.read_bytes() + b"260301 080000 5 INFO dfs.New: quite another line\n" + b"x" * (3 << 20) + b"\n"
     before = os.umask(0o022)
     try:
-        run_command("detect", "-m", made.model, "--output-format", "csv", "--metrics", path, stdin=stdin)
+        run_here("detect", "-m", made.model, "--output-format", "csv", "--metrics", path, stdin=stdin)
     finally:
         os.umask(before)
     found = parsed(path.read_text())
@@ -78,7 +78,7 @@ def test_metrics_are_written_every_ten_seconds_of_work_and_at_the_end(made, tmp_
 
 @pytest.mark.parametrize("place", ["nowhere/m.prom", "", "/dev/full/m.prom"])
 def test_a_place_that_cannot_be_written_is_said_once_and_alerts_go_on(made, tmp_path, place):
-    done = run_command("detect", "-m", made.model, "--metrics", os.path.join(tmp_path, place), stdin=made.log.read_bytes())
+    done = run_here("detect", "-m", made.model, "--metrics", os.path.join(tmp_path, place), stdin=made.log.read_bytes())
     notes = [line for line in done.stderr.decode().splitlines() if "metrics cannot be written" in line]
     assert done.returncode == 0 and len(notes) == 1 and done.stdout.count(b"\n") > 0 and not os.listdir(tmp_path)
 

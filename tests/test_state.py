@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import at_end, run_command, run_here, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +90,8 @@ def toy_run(folder, paths, out=None, about="toy", ahead=1):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Blocks of a line or two, snapshots every few of them."""
+    """Blocks of a line or two, snapshots every few of them; and no disk to wait for, thousands of times: here processes are killed, not machines."""
+    of_os(monkeypatch, fsync=lambda file: None)
     monkeypatch.setattr(tail, "SIZE", 40)
     monkeypatch.setattr(state, "LEAST", 250)
     monkeypatch.setattr(state, "TIMES", 0)
@@ -107,11 +108,15 @@ def budget(monkeypatch, n):
             raise Killed
         return len(part)
 
-    instead = {"write": write, "fsync": lambda file: None}
+    of_os(monkeypatch, write=write, fsync=lambda file: None)
+    return left
+
+
+def of_os(monkeypatch, **instead):
+    """Some functions of `os` are others for what writes journal and output."""
     for module in (journal, sink):
         fake = type("os", (), {"__getattr__": lambda self, name: instead.get(name) or getattr(os, name)})()
         monkeypatch.setattr(module, "os", fake)
-    return left
 
 
 def toy_log(path, n=60, seed=1, kinds="abcd"):
@@ -120,9 +125,9 @@ def toy_log(path, n=60, seed=1, kinds="abcd"):
     return path
 
 
-@pytest.mark.parametrize("ahead, step", [(1, 37), (0, 61), (12, 61), pytest.param(1, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ahead, step", [(1, 37), (0, 61), (12, 61), pytest.param(1, 3, marks=pytest.mark.slow)])
 def test_every_cut_of_every_write_loses_and_doubles_nothing(tmp_path, small, monkeypatch, ahead, step):
-    """Also where blocks are read before they are asked for, to see what kind of log it is."""
+    """One byte in `step`, all kinds of write. Also where blocks are read before they are asked for, to see what kind of log it is."""
     log = toy_log(tmp_path / "log")
     with monkeypatch.context() as patch:
         left = budget(patch, 1 << 30)
@@ -402,13 +407,13 @@ def test_kill_9_while_a_log_grows_and_is_renamed(made, tmp_path, kills):
     with open(log, "ab") as file:
         file.write(b"".join(lines[at:]))
     process = following(made, tmp_path)
-    time.sleep(1.5)
+    wait_for(lambda: at_end(process, log))
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0 and f"tinylog: {len(lines)} lines" in said, said
     (tmp_path / "whole").mkdir()
-    done = run_command("detect", "-m", made.model, "--json", "--session-timeout", "300", "--state", tmp_path / "whole" / "state", "--output",
-                       tmp_path / "whole" / "alerts", made.log)
+    done = run_here("detect", "-m", made.model, "--json", "--session-timeout", "300", "--state", tmp_path / "whole" / "state", "--output",
+                    tmp_path / "whole" / "alerts", made.log)
     assert done.returncode == 0, done.stderr
     assert decisions(tmp_path / "alerts") == decisions(tmp_path / "whole" / "alerts") and len(decisions(tmp_path / "alerts")) > 2
 
@@ -417,8 +422,8 @@ def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
     log, folder = tmp_path / "app.log", tmp_path / "state"
     log.write_bytes(made.log.read_bytes())
 
-    def detect(*options):
-        done = run_command("detect", "-m", made.model, "--session-timeout", "300", "--state", folder, *options, log)
+    def detect(*options, run=run_here):
+        done = run("detect", "-m", made.model, "--session-timeout", "300", "--state", folder, *options, log)
         assert b"Traceback" not in done.stderr
         return done.returncode, done.stdout.count(b"\n"), done.stderr.decode().splitlines()
 
@@ -429,17 +434,16 @@ def test_detect_says_what_is_wrong_with_its_state_in_one_line(made, tmp_path):
     other.thresholds = {name: threshold + 1 for name, threshold in other.thresholds.items()}
     other.save(tmp_path / "other.tinylog")
     assert detect("-m", tmp_path / "other.tinylog")[:2] == (0, 0)  # feedback does not change what event ids mean
-    code, _, (said,) = detect("-m", Path(__file__).parents[1] / "tinylog" / "models" / "hdfs.tinylog")
+    code, _, (said,) = detect("-m", Path(__file__).parents[1] / "tinylog" / "models" / "hdfs.tinylog", run=run_command)
     assert code == 1 and "state of another model" in said and "remove it to begin anew" in said
-    code, _, (said,) = detect("--window", "20")
+    code, _, (said,) = detect("--window", "20", run=run_command)
     assert code == 1 and "state of another window" in said
     log.write_bytes(b"".join(made.log.read_bytes().splitlines(keepends=True)[5:]))
     code, alerts, (first, _) = detect()
     assert code == 0 and "1 of the logs are not where they were" in first
     held = following(made, tmp_path)
-    while not (folder / "lock").exists() or (folder / "lock").read_text().strip() != str(held.pid):
-        time.sleep(0.02)
-    code, _, (said,) = detect()
+    wait_for(lambda: (folder / "lock").read_text().strip() == str(held.pid))
+    code, _, (said,) = detect(run=run_command)
     held.kill()
     held.communicate()
     assert code == 1 and f"is in use by process {held.pid}" in said

@@ -17,7 +17,7 @@ from tinylog.streaming.scorer import Scorer
 from tinylog.training import thresholds, warmup
 from tinylog.training.first_part import first_part
 
-from conftest import run_command
+from conftest import run_here
 
 SYSLOG = FORMATS["syslog"]
 JOB = ("job {} queued by scheduler", "job {} started on worker", "job {} read {} rows from table", "job {} finished and was archived")
@@ -93,7 +93,7 @@ def test_saved_model_tells_the_same(capsys, tmp_path):
     alerts, _ = told(data, capsys, tmp_path, "--save", str(tmp_path / "kept.tinylog"))
     model = load(tmp_path / "kept.tinylog")
     assert model.rates is not None and list(model.thresholds) == ["backoff", "newcomer", "deeplog_value"]
-    again = run_command("detect", "--json", "-m", tmp_path / "kept.tinylog", stdin=b"".join(data.splitlines(True)[4000:]))
+    again = run_here("detect", "--json", "-m", tmp_path / "kept.tinylog", stdin=b"".join(data.splitlines(True)[4000:]))
     assert [json.loads(line)["template"] for line in again.stdout.splitlines()] == [a["template"] for a in alerts] != []
 
 
@@ -171,8 +171,8 @@ def test_what_cannot_be_learned_from_is_refused():
 
 
 def test_commands_that_contradict_or_lack_words_are_refused(tmp_path):
-    assert run_command("detect", "--fresh", "-m", tmp_path / "x").returncode == 2
-    done = run_command("detect", stdin=b"5 5 22 11\n5 5 22 9\n" * 20)
+    assert run_here("detect", "--fresh", "-m", tmp_path / "x").returncode == 2
+    done = run_here("detect", stdin=b"5 5 22 11\n5 5 22 9\n" * 20)
     assert done.returncode == 2 and b"'ids'" in done.stderr and done.stdout == b""
 
 
@@ -231,5 +231,5 @@ def test_log_with_few_session_keys_is_cut_into_windows():
 
 
 def test_model_cannot_be_kept_where_nothing_can_be_written(tmp_path):
-    done = run_command("detect", "--fresh", "--save", tmp_path / "no" / "m.tinylog", stdin=log(100))
+    done = run_here("detect", "--fresh", "--save", tmp_path / "no" / "m.tinylog", stdin=log(100))
     assert done.returncode == 1 and b"cannot be written" in done.stderr and b"learned" not in done.stderr
