@@ -25,6 +25,7 @@ from .rates import Rates
 
 if TYPE_CHECKING:
     from ..model import Model
+    from .adapt import Adaptation
     from .ageing import Ageing
     from .budget import Budget
 
@@ -49,9 +50,12 @@ class Scorer:
     `latest`: seconds since 1970, the time of the latest line so far, NaN where none had one.
     """
 
-    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None, skip: int = 0) -> None:
-        """skip: lines that are not judged, because the model was learned from them; what is open behind them goes on."""
-        self.model, self.pipeline, self.budget, self.skip = model, pipeline, budget, skip
+    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None, skip: int = 0,
+                 adaptation: Adaptation | None = None) -> None:
+        """skip: lines that are not judged, because the model was learned from them; what is open behind them goes on. adaptation: of
+        this model.
+        """
+        self.model, self.pipeline, self.budget, self.skip, self.adaptation = model, pipeline, budget, skip, adaptation
         self.threshold = model.threshold if threshold is None else threshold
         self.counters: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -96,13 +100,13 @@ class Scorer:
         """Every session, its score, and whether it is anomalous, as they close."""
         for step in self.pipeline.run(self._behind_skipped(log)):
             self._new_events(step)
-            if step.closed:
-                _, scores, _ = self._scored(step.closed)
+            for part in self._parts_of(step.closed):
+                _, scores, _, found = self._scored(part, closed=True)
                 self.counters["sessions"] += len(scores)
                 anomalous = np.zeros(len(scores), bool)
-                anomalous[self._alerting(step.closed, scores)] = True
+                anomalous[found] = True
                 self.counters["alerts"] += int(anomalous.sum())
-                yield from zip(step.closed, scores.tolist(), anomalous.tolist())
+                yield from zip(part, scores.tolist(), anomalous.tolist())
 
     def to_json(self) -> dict[str, Any]:
         """What it remembers across lines, as JSON values; the windower and the parser have their own."""
@@ -122,11 +126,12 @@ class Scorer:
             self.causes = Causes.from_json(values["causes"])
         if self.rates is not None:
             self.rates = Rates.from_json(values["rates"])
-        if self.budget is not None and values["budget"] is not None:
-            self.budget.restore(values["budget"])
+        for part, state in (self.budget, values["budget"]), (self.adaptation, values.get("adaptation")):
+            if part is not None and state is not None:
+                part.restore(state)
 
     def _parts(self) -> dict[str, Any]:
-        return {"causes": self.causes, "rates": self.rates, "budget": self.budget}
+        return {"causes": self.causes, "rates": self.rates, "budget": self.budget, "adaptation": self.adaptation}
 
     def _behind_skipped(self, log: Iterable[Block]) -> Iterator[Block]:
         """The lines that are judged. Those before them are taken by all that remembers lines."""
@@ -141,20 +146,41 @@ class Scorer:
             if block.data:
                 yield block
 
-    def _scored(self, sessions: Sequence[Session]) -> tuple[Windows, np.ndarray, list[str]]:
-        """Sessions as windows, their scores, and the detector of each."""
+    def _parts_of(self, sessions: Sequence[Session]) -> Iterator[Sequence[Session]]:
+        """Closed ones, a few at a time, as at the end of a log there are many; what is learned of one part is known for the next."""
+        for i in range(0, len(sessions), TOGETHER):
+            part = sessions[i:i + TOGETHER]
+            yield from (part,) if self.adaptation is None else self.adaptation.hours(part)
+
+    def _scored(self, sessions: Sequence[Session], closed: bool) -> tuple[Windows, np.ndarray, list[str], np.ndarray]:
+        """Sessions as windows, their scores, the detector of each, and which of them alert."""
         windows = self.model.renumbered(self.pipeline.windows(sessions))
-        return windows, *self.model.scores(windows)
+        scores, names = self._model(closed).scores(windows)
+        if self.adaptation is None:
+            return windows, scores, names, self._alerting(sessions, scores)
+        if not closed:
+            found = np.flatnonzero(self.adaptation.surely.scores(windows)[0] > self.threshold)
+            self.adaptation.flagged.update(sessions[i].order for i in found.tolist())
+            return windows, scores, names, found
+        found = self._alerting(sessions, scores)
+        flagged = scores > self.threshold
+        flagged[found] = True
+        self.adaptation.gather(sessions, windows, flagged)
+        return windows, scores, names, found
+
+    def _model(self, closed: bool) -> Model:
+        """What judges closed or open ones; what is told of an open one is certain, whatever was learned."""
+        return self.adaptation.model if closed and self.adaptation is not None else self.model
 
     def _in_order(self, step: Step) -> Iterator[Alert]:
         """The alerts of a block in the order of the lines that decided them, so that what is told does not depend on how blocks are cut."""
         before = [*self._rates(step.events), *self._judge(step.certain, closed=False)]
-        if self.pipeline.spec.kind == "session":  # closed ones come behind all else: a few at a time, as at the end of a log there are many
+        if self.pipeline.spec.kind == "session":  # closed ones come behind all else
             yield from self._told_of(before)
-            for i in range(0, len(step.closed), TOGETHER):
-                yield from self._told_of(self._judge(step.closed[i:i + TOGETHER], closed=True))
+            for part in self._parts_of(step.closed):
+                yield from self._told_of(self._judge(part, closed=True))
         else:
-            yield from self._told_of([*before, *self._judge(step.closed, closed=True)])
+            yield from self._told_of([*before, *chain.from_iterable(self._judge(part, closed=True) for part in self._parts_of(step.closed))])
         over = [session.order for session in step.closed]
         self._told.difference_update(over)
         self._silenced.difference_update(over)
@@ -172,14 +198,14 @@ class Scorer:
         """The anomalous ones of the sessions, which are all closed or all certain."""
         if not sessions or self.budget is not None and not closed:  # p-values are those of windows in the order in which they close
             return
-        windows, scores, names = self._scored(sessions)
+        windows, scores, names, found = self._scored(sessions, closed)
         self.counters["sessions"] += closed * len(sessions)
         whenever = closed and self.pipeline.spec.kind == "session"  # the line that shows that a session is over is not known
-        for i in self._alerting(sessions, scores).tolist():
+        for i in found.tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
-                alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
+                alert = explained(self._model(closed), session, window, 0, float(scores[i]), self.threshold, names[i])
                 decided = math.inf if whenever or not session.line_nos else session.line_nos[-1]
                 yield Candidate((decided, closed), alert, session, closed)
 
