@@ -139,10 +139,9 @@ class Scorer:
             if self.skip > 0:
                 lines = block.data.split(b"\n", self.skip)
                 n = len(lines) - 1
-                numbers = block.numbers(block.data.count(b"\n")) if block.line_nos is not None else None
-                self.take(block._replace(data=b"\n".join(lines[:n]) + b"\n", line_nos=None if numbers is None else numbers[:n]))
+                self.take(_part(block, b"\n".join(lines[:n]) + b"\n", slice(n)))
                 self.skip -= n
-                block = block._replace(data=lines[n], first_line_no=block.first_line_no + n, line_nos=None if numbers is None else numbers[n:])
+                block = _part(block, lines[n], slice(n, None))._replace(first_line_no=block.first_line_no + n)
             if block.data:
                 yield block
 
@@ -269,6 +268,12 @@ class Scorer:
         new = self.model.unseen(event_ids)
         self.counters["unseen"] += int(new.sum())
         return new
+
+
+def _part(block: Block, data: bytes, lines: slice) -> Block:
+    """Some of its lines, which are `data`, with all that is known of each."""
+    parsed = block.parsed and tuple(column if column is None else column[lines] for column in block.parsed)
+    return block._replace(data=data, line_nos=None if block.line_nos is None else block.line_nos[lines], parsed=parsed)
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:
