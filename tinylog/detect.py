@@ -7,7 +7,7 @@ from (--warmup says how much of it, --save keeps the model), and the rest is jud
 
     python -m tinylog.detect --follow --state DIR --output alerts.log /var/log/app.log
 
-reads on for months: the file may be renamed or cut back, the process be killed at any moment.
+reads on for months: the file may be renamed or cut back, the process be killed at any moment. SIGUSR1 asks how things stand.
 """
 from __future__ import annotations
 
@@ -59,11 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.every_line:
             return _every_line(model, pipeline, log, dropped)
         scorer = Scorer(model, pipeline, args.threshold, _budget(args.budget, model, front.form), skip, _adaptation(args.adapt, model, front.form))
+        here.signals.on_asked = lambda: _say(scorer, dropped, here)
         _judged(args, here, scorer, front, log, dropped)
     if scorer is not None:
-        note(_summary(scorer, dropped) + here.summary(scorer))
-        if scorer.budget is not None:
-            note(f"tinylog: {scorer.budget.used(scorer.counters['alerts'], pipeline.lines)}")
+        _say(scorer, dropped, here)
     alerts = here.state.told if here.state else scorer.counters["alerts"] if scorer else 0
     return here.code or (3 if args.exit_code and alerts else 0)
 
@@ -215,6 +214,13 @@ def _every_line(model: Model, pipeline: Pipeline, log: Iterator[Block], dropped:
         sys.stdout.flush()
     note("tinylog: every line scored" + _lost(dropped + live.stepper.counters))
     return 0
+
+
+def _say(scorer: Scorer, dropped: Counter[str], here: Watch) -> None:
+    """How things stand: at the end, and when SIGUSR1 asks for it."""
+    note(_summary(scorer, dropped) + here.summary(scorer))
+    if scorer.budget is not None:
+        note(f"tinylog: {scorer.budget.used(scorer.counters['alerts'], scorer.pipeline.lines)}")
 
 
 def _summary(scorer: Scorer, dropped: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""python -m train_ref.fresh [--show N] [LOG...]: what `detect --fresh` says on real logs that it has never seen.
+"""python -m train_ref.fresh [--adapt] [--show N] [LOG...]: what `detect --fresh` says on real logs that it has never seen.
 
 No labels, no model, no option. Where a log has labels they score the verdicts: sessions that began behind the warm-up (hdfs), or windows of
 50 lines behind it, anomalous where a line is (bgl). A verdict is anomalous where an alert was told, or counted as told before or as part of
@@ -25,6 +25,7 @@ from tinylog.reading.formats import FORMATS
 from tinylog.reading.labels import read_labels
 from tinylog.records import Alert
 from tinylog.output.as_text import line as to_text
+from tinylog.streaming.adapt import Adaptation
 from tinylog.streaming.causes import Causes
 from tinylog.streaming.scorer import Scorer
 from tinylog.training import warmup
@@ -65,6 +66,7 @@ class Watched(NamedTuple):
     sessions: list[Session]  # those behind the warm-up, lines kept
     lines: int  # judged
     days: float  # of log time, NaN where there is none
+    learned: str  # with --adapt: what
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="python -m train_ref.fresh", allow_abbrev=False)
     options.add_argument("logs", nargs="*", metavar="LOG", help=f"out of {', '.join(LOGS)} (default: all)")
     options.add_argument("--show", type=int, default=0, metavar="N", help="the first alerts of each log")
+    options.add_argument("--adapt", action="store_true", help="learning from what is not flagged; says beside the log what")
     options.add_argument("--quick", action="store_true", help="the smallest log alone")
     options.add_argument("--seeds", help="nothing is drawn; for train_ref, which passes it on")
     args = options.parse_args(argv)
@@ -81,23 +84,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in args.logs or (["linux_2k"] if args.quick else LOGS):
         path, labels = LOGS[name]
         for what, wanted in (("default", None), ("half", _half(path))) if name in ("hdfs", "bgl") else (("default", None),):
-            watched = watch(find(path), wanted)
+            watched = watch(find(path), wanted, args.adapt)
             sys.stdout.write(f"| {' | '.join([name, what, *row(watched, read_labels(find(labels)) if labels else None)])} |\n")
+            if watched.learned:
+                sys.stdout.write(f"    {watched.learned}\n")
             sys.stdout.flush()
             for alert in watched.told[:args.show]:
                 sys.stdout.write(f"    {to_text(alert)[:300]}\n")
     return 0
 
 
-def watch(path: str, wanted: int | None = None) -> Watched:
-    """What `python -m tinylog.detect --fresh` does with a log."""
+def watch(path: str, wanted: int | None = None, adapting: bool = False) -> Watched:
+    """What `python -m tinylog.detect --fresh [--adapt]` does with a log."""
     started = process_time()
     form, log = recognise(read([path], Counter()))
     warm, rest = first_part(log, form, wanted)
     model = warmup.warmed_up(warm, form)
     learning = process_time() - started
     pipeline = model.pipeline(form)
-    scorer = Scorer(model, pipeline)
+    adaptation = Adaptation(model, form.time is not None) if adapting else None
+    scorer = Scorer(model, pipeline, adaptation=adaptation)
     scorer.causes = recorder = Recorder()
     for block in warm:
         scorer.take(block)
@@ -114,7 +120,8 @@ def watch(path: str, wanted: int | None = None) -> Watched:
     days = (times[-1] - judged[0].first_time) / 86400 if times else np.nan
     if days < 0:  # no year in its times: what the monitor of rates takes for passed
         days = (scorer.rates.clock.elapsed - before) / 86_400_000
-    return Watched(model, learning, detection, told, recorder.flagged, judged, pipeline.lines - n, days)
+    learned = adaptation.summary()[2:] if adaptation is not None else ""
+    return Watched(model, learning, detection, told, recorder.flagged, judged, pipeline.lines - n, days, learned)
 
 
 def row(watched: Watched, known: Mapping[bytes, int] | None) -> list[str]:

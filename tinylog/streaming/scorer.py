@@ -19,7 +19,7 @@ from ..reading.blocks import blocks
 from ..reading.formats import Format
 from ..records import Alert, Block, Events, Windows
 from ..windowing.sessions import Session
-from .causes import Causes
+from .causes import Bursts, Causes
 from .explain import explained, unusual_rate
 from .rates import Rates
 
@@ -64,7 +64,8 @@ class Scorer:
         self._silenced: set[int] = set()  # those of which a cause was counted instead
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
-        self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
+        # Nobody chose what a model of a warm-up says: it says it once. A budget is not spent on the same again and again.
+        self.causes = Causes() if "warm_up" in model.card else Bursts() if budget is not None else None
         self.rates = None if model.rates is None else Rates.from_json(model.rates)
         self.ageing: Ageing | None = None  # of templates that come live, where the log goes on for long
 
@@ -122,8 +123,8 @@ class Scorer:
         self.counters, self.kinds = Counter(values["counters"]), Counter(values["kinds"])
         self.latest = math.nan if values["latest"] is None else values["latest"]
         self.pipeline.clock = type(self.pipeline.clock).from_json(values["clock"], self.pipeline.form)
-        if self.causes is not None:
-            self.causes = Causes.from_json(values["causes"])
+        if self.causes is not None and values["causes"] is not None:
+            self.causes = type(self.causes).from_json(values["causes"])
         if self.rates is not None:
             self.rates = Rates.from_json(values["rates"])
         for part, state in (self.budget, values["budget"]), (self.adaptation, values.get("adaptation")):
@@ -245,7 +246,7 @@ class Scorer:
             self._new = self._new[DRIFT_EVENTS:]
             if share > DRIFT_SHARE:
                 self._drifted = True
-                advice = "the model is out of date, train it again" if self.causes is None else "the log has changed, learn again from here"
+                advice = "the model is out of date, train it again" if "warm_up" not in self.model.card else "the log has changed, learn again from here"
                 yield self._counted(Alert(
                     None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
                     f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: {advice}", None, None, None,
