@@ -1,5 +1,9 @@
 """--adapt: what was not flagged becomes familiar, slowly; nobody can make familiar what training found too odd; cuts and kills change nothing."""
 import json
+import random
+import subprocess
+import sys
+import time
 from copy import copy
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -146,15 +150,15 @@ def test_frog_is_not_boiled(monkeypatch, bounded):
 
 
 def test_forged_times_make_no_hour_of_few_lines():
-    """Lines that say an hour later each, or back and forth by years: an hour has LEAST lines all the same. A silence is no time at all."""
+    """Lines that say an hour later each, or back and forth by years: an hour has LEAST lines all the same. A step back is no time at all."""
     rng, adaptation = np.random.default_rng(0), Adaptation(toy(), True)
-    times = [3599.0 * i for i in range(2000)] + rng.uniform(0, 1e9, 4000).tolist()
+    times = [3601.0 * i for i in range(2000)] + rng.uniform(0, 1e9, 4000).tolist()
     sessions = [SimpleNamespace(order=i, last_time=time, n_events=10) for i, time in enumerate(times)]
     parts = [len(part) for part in adaptation.hours(sessions)]
     assert sum(parts) == len(sessions) and min(parts[:-1]) >= adapt.LEAST // 10
-    far = Adaptation(toy(), True)
-    slow = [SimpleNamespace(order=i, last_time=4000.0 * i, n_events=1000) for i in range(100)]
-    assert [len(part) for part in far.hours(slow)] == [100]
+    for step, hours in ((10 * 365 * 86400.0, 99), (-10 * 365 * 86400.0, 1), (3700.0, 99), (35.0, 1)):
+        sessions = [SimpleNamespace(order=i, last_time=step * i, n_events=1000) for i in range(100)]
+        assert len(list(Adaptation(toy(), True).hours(sessions))) == hours
 
 
 def test_log_without_times_has_hours_of_lines():
@@ -250,6 +254,44 @@ def test_kill_and_resume_change_nothing(hours_of_minutes, monkeypatch, tmp_path,
         assert "hours learned" in said and " 2 more templates" in said
     strip = [[(a["line_no"], a["score"], a["why"]) for a in alerts] for alerts in out.values()]
     assert strip[0] == strip[1] and len(strip[0]) > 15
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_changes_nothing(tmp_path):
+    """Thirty hours of 1,200 lines, which grow while processes are killed: the alerts of all together are those of one."""
+    known, rng = copy(model()), random.Random(0)
+    known.card = {}
+    known.save(tmp_path / "m.tinylog")
+    n = 30 * 1200
+    plant = {i: LIKE for i in range(5, n, 1200)} | {i: ODD for i in range(605, n, 1200)} | {i: STRANGE for i in range(905, n, 1200)}
+    lines = log(n, plant, every=3.0).splitlines(keepends=True)
+
+    def follow(folder, *options):
+        command = [sys.executable, "-m", "tinylog.detect", "-m", tmp_path / "m.tinylog", "--adapt", "--json", "--state", folder / "state",
+                   "--output", folder / "alerts", *options, folder / "app.log"]
+        return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    found = []
+    for name, kills in (("whole", 0), ("killed", 12)):
+        folder, at = tmp_path / name, 0
+        folder.mkdir()
+        (folder / "app.log").touch()
+        for _ in range(kills):
+            process, until = follow(folder, "--follow"), time.monotonic() + rng.uniform(0.5, 1.5)
+            while time.monotonic() < until:
+                with open(folder / "app.log", "ab") as file:
+                    file.write(b"".join(lines[at:at + 30]))
+                at += len(lines[at:at + 30])
+                time.sleep(0.01)
+            process.kill()
+            process.communicate()
+        with open(folder / "app.log", "ab") as file:
+            file.write(b"".join(lines[at:]))
+        said = follow(folder).communicate(timeout=100)[1].decode()
+        assert "hours learned" in said and " 1 more templates" in said, said
+        found.append([(a["line_no"], a["score"], a["reason"]) for a in map(json.loads, (folder / "alerts").read_text().splitlines())])
+    new = [alert for alert in found[0] if alert[2] == "new_template"]
+    assert sorted(found[0]) == sorted(found[1]) and 53 < len(new) < 57  # two an hour, one of them for the first day alone
 
 
 def test_what_an_open_session_is_told_for_does_not_wait_for_an_hour():

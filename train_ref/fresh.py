@@ -1,4 +1,4 @@
-"""python -m train_ref.fresh [--adapt] [--show N] [LOG...]: what `detect --fresh` says on real logs that it has never seen.
+"""python -m train_ref.fresh [--adapt] [--session-timeout S] [--show N] [LOG...]: what `detect --fresh` says on real logs that it has never seen.
 
 No labels, no model, no option. Where a log has labels they score the verdicts: sessions that began behind the warm-up (hdfs), or windows of
 50 lines behind it, anomalous where a line is (bgl). A verdict is anomalous where an alert was told, or counted as told before or as part of
@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("logs", nargs="*", metavar="LOG", help=f"out of {', '.join(LOGS)} (default: all)")
     options.add_argument("--show", type=int, default=0, metavar="N", help="the first alerts of each log")
     options.add_argument("--adapt", action="store_true", help="learning from what is not flagged; says beside the log what")
+    options.add_argument("--session-timeout", type=float, metavar="S", help="as of detect: without it most sessions of hdfs close at its end")
     options.add_argument("--quick", action="store_true", help="the smallest log alone")
     options.add_argument("--seeds", help="nothing is drawn; for train_ref, which passes it on")
     args = options.parse_args(argv)
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in args.logs or (["linux_2k"] if args.quick else LOGS):
         path, labels = LOGS[name]
         for what, wanted in (("default", None), ("half", _half(path))) if name in ("hdfs", "bgl") else (("default", None),):
-            watched = watch(find(path), wanted, args.adapt)
+            watched = watch(find(path), wanted, args.adapt, args.session_timeout)
             sys.stdout.write(f"| {' | '.join([name, what, *row(watched, read_labels(find(labels)) if labels else None)])} |\n")
             if watched.learned:
                 sys.stdout.write(f"    {watched.learned}\n")
@@ -94,14 +95,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def watch(path: str, wanted: int | None = None, adapting: bool = False) -> Watched:
-    """What `python -m tinylog.detect --fresh [--adapt]` does with a log."""
+def watch(path: str, wanted: int | None = None, adapting: bool = False, timeout: float | None = None) -> Watched:
+    """What `python -m tinylog.detect --fresh [--adapt] [--session-timeout S]` does with a log."""
     started = process_time()
     form, log = recognise(read([path], Counter()))
     warm, rest = first_part(log, form, wanted)
-    model = warmup.warmed_up(warm, form)
+    model = warmup.warmed_up(warm, form, timeout=timeout)
     learning = process_time() - started
-    pipeline = model.pipeline(form)
+    pipeline = model.pipeline(form, timeout=timeout)
     adaptation = Adaptation(model, form.time is not None) if adapting else None
     scorer = Scorer(model, pipeline, adaptation=adaptation)
     scorer.causes = recorder = Recorder()

@@ -5,7 +5,8 @@
 `trained` stays as it is, `learned` counts on. So what training scored above threshold + bound is flagged for ever, whatever is written
 and for however long: such a window is never learned from either. Within the bound learning is slow: what the windows of an hour had
 counts once when the hour is over, be it repeated a million times. An hour is one of log time (clock.py) and has at least LEAST lines, as
-times may be forged: who forges them has an hour every LEAST lines, and still the bound.
+times may be forged: who forges them has an hour every LEAST lines, or keeps it from learning, and still the bound. A silence of years
+is one hour.
 
 What an open session is told for at once does not wait for an hour: it is what stays flagged whatever is learned. So what is told
 depends on the lines alone, not on how they were cut into blocks.
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from ..model import Model
 
 SHARE = 1 / 3  # of a threshold: what may be forgiven
-HOUR, DAY = 3_600_000, 86_400_000  # ms; a longer silence than an hour counts as none, as a clock may have been set, and sessions that are
-# over come in the order of their times but for a day
+HOUR, DAY = 3_600_000, 86_400_000  # ms; sessions that are over come in the order of their times but for a day
 LEAST = 1000  # lines of an hour
 MOST = 10_000  # things that a detector learns beside what training had
 CELLS = 1 << 18  # events of the windows of an hour, the longest times their number
@@ -54,7 +54,7 @@ class Adaptation:
         self.surely = _with(model, {name: Floor(model.detectors[name], bound) for name, bound in bounds.items()})
         self.flagged: set[int] = set()
         self.counters: Counter[str] = Counter()
-        self._timed, self._clock = timed, Clock(HOUR, DAY)
+        self._timed, self._clock = timed, Clock(tolerance=DAY)
         self._begun, self._lines = 0, 0  # when the hour began, ms; its lines so far
         self._gathered: dict[bytes, None] = {}  # events of its windows, in order
         self._width = 1  # of the widest
@@ -111,8 +111,8 @@ class Adaptation:
     def restore(self, values: Mapping[str, Any]) -> None:
         """Go on where `to_json` was asked. KeyError, TypeError or ValueError for what it did not write."""
         for name, each in self._learning.items():
-            own = each.trained.params
-            params = {key: np.array(column, own[key].dtype if key in own else np.float32) for key, column in values["learned"][name].items()}
+            own, more = each.trained.params, values["learned"].get(name, {})  # the model may have a detector more now
+            params = {key: np.array(column, own[key].dtype if key in own else np.float32) for key, column in more.items()}
             each.learned = type(each.trained)(each.trained.config, own | params)
         self.counters, self.flagged = Counter(values["counters"]), set(values["flagged"])
         self._clock = Clock.from_json(values["clock"])
