@@ -20,6 +20,7 @@ from tinylog.detectors import Sizes, backoff, newcomer
 from tinylog.errors import ConfigError
 from tinylog.model import Model
 from tinylog.parsing import Parser
+from tinylog.reading import tail
 from tinylog.reading.formats import FORMATS
 from tinylog.records import FIRST_EVENT, Block, Template, Windows
 from tinylog.streaming import adapt
@@ -207,6 +208,17 @@ def test_template_that_was_forgotten_is_counted_anew(hours_of_minutes):
     judge.adaptation.forget([event])
     assert event not in learned.learned._familiar()
     assert [np.frombuffer(key, np.int32).tolist() for key in judge.adaptation._gathered] == [[2, 1, 3]]
+
+
+def test_what_ageing_forgets_is_forgotten(tmp_path, monkeypatch):
+    """An id that another template gets has no hours of the one before."""
+    (tmp_path / "app.log").write_bytes(log(8000, {i: f"{'abcdefgh'[i // 1000] * 6} is what it says today" for i in range(100, 8000, 500)}, every=100.0))
+    model().save(tmp_path / "m.tinylog")
+    gone, forget = [], Adaptation.forget
+    monkeypatch.setattr(Adaptation, "forget", lambda self, events: (gone.extend(events), forget(self, events))[1])
+    monkeypatch.setattr(tail, "SIZE", 50_000)
+    assert detect.main(["-m", str(tmp_path / "m.tinylog"), "--adapt", "--max-templates", "2", str(tmp_path / "app.log")]) == 0
+    assert len(gone) >= 2 and len(set(gone)) == 2
 
 
 DRIFTING = log(12 * AN_HOUR, {i: [LIKE, ODD, STRANGE][i // 17 % 3] for i in range(17, 12 * AN_HOUR, 17)})
