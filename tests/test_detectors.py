@@ -125,10 +125,9 @@ def test_detector_needs_are_columns_of_windows(fitted):
     assert detector.threshold is None or np.isfinite(detector.threshold)
 
 
-def test_detector_that_counts_on_counts_once_a_call_and_stays_as_it_was(fitted):
-    module, detector, _, others = fitted
-    if not hasattr(detector, "counted"):
-        pytest.skip("it does not count on")
+@pytest.mark.parametrize("name", [name for name in detectors.names() if hasattr(detectors.load(name).Detector, "counted")])
+def test_detector_that_counts_on_counts_once_a_call_and_stays_as_it_was(name):
+    module, detector, _, others = made(name)
     before = {name: array.copy() for name, array in detector.params.items()}
     odd = others.take(others.labels == 1)
     once, _ = detector.counted(odd, 10_000)
