@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--quick", action="store_true", help="the smallest log alone")
     options.add_argument("--seeds", help="nothing is drawn; for train_ref, which passes it on")
     args = options.parse_args(argv)
-    head = ("log", "warm-up", "lines", "judged", "alerts", "per 10,000 lines", "a day", "F1 (P, R)", "unseen_event", "best rule", "grep", "its alerts a day",
+    head = ("log", "warm-up", "lines", "judged", "alerts", "on normal", "per 10,000 lines", "a day", "F1 (P, R)", "unseen_event", "best rule", "grep", "its alerts a day",
             "learning s", "detection s")
     sys.stdout.write(f"| {' | '.join(head)} |\n|---|---|" + "--:|" * (len(head) - 2) + "\n")
     for name in args.logs or (["linux_2k"] if args.quick else LOGS):
@@ -130,7 +130,7 @@ def row(watched: Watched, known: Mapping[bytes, int] | None) -> list[str]:
     sessions, card = watched.sessions, watched.model.card["warm_up"]
     matching = np.array([any(KEYWORDS.search(line) for line in session.lines) for session in sessions], float)
     lines = sum(1 for session in sessions for line in session.lines if KEYWORDS.search(line))
-    cells = [str(card["lines"]), str(watched.lines), str(len(watched.told)), f"{1e4 * len(watched.told) / max(watched.lines, 1):.1f}",
+    cells = [str(card["lines"]), str(watched.lines), str(len(watched.told)), _on_normal(watched, known), f"{1e4 * len(watched.told) / max(watched.lines, 1):.1f}",
              _rate(len(watched.told), watched.days)]
     truth = np.array([-1 if (label := known.get(s.key) if known else s.label) is None else label for s in sessions])
     if (truth < 0).any() or not len(truth):
@@ -138,6 +138,16 @@ def row(watched: Watched, known: Mapping[bytes, int] | None) -> list[str]:
     else:
         cells += [_f1(_flagged(watched), truth), *(_f1(column, truth) for column in _rules(watched, truth)), _f1(matching, truth)]
     return cells + [_rate(lines, watched.days), f"{watched.learning:.1f}", f"{watched.detection:.1f}"]
+
+
+def _on_normal(watched: Watched, known: Mapping[bytes, int] | None) -> str:
+    """How many alerts were told on what is normal, of no session in particular too; "" where nobody knows."""
+    if known is None and not any(session.label is not None for session in watched.sessions):
+        return ""
+    if known is not None:
+        return str(sum(not known.get((alert.session or "").encode()) for alert in watched.told))
+    bad = {line for session in watched.sessions if session.label for line in session.line_nos}
+    return str(sum(alert.line_no not in bad for alert in watched.told))
 
 
 def _flagged(watched: Watched) -> np.ndarray:

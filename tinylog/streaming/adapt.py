@@ -45,9 +45,11 @@ class Adaptation:
 
     def __init__(self, model: Model, timed: bool) -> None:
         """timed: the lines of the log have times."""
-        bounds = {name: SHARE * max(threshold, 0.0) for name, threshold in model.thresholds.items() if hasattr(model.detectors[name], "counted")}
+        counting = [name for name in model.thresholds if hasattr(model.detectors[name], "counted")]
+        bounds = {name: SHARE * max(model.thresholds[name], 0.0) for name in counting}
         if not bounds:
-            raise ConfigError(f"--adapt counts what comes, and no detector of the model {model.name!r} does ({', '.join(model.thresholds)}); "
+            there = ", ".join(model.thresholds)
+            raise ConfigError(f"--adapt counts what comes, and no detector of the model {model.name!r} does ({there}); "
                               "learn one from the log itself (--fresh), or train with --detector backoff")
         self._learning = {name: Forgiving(model.detectors[name], bound) for name, bound in bounds.items()}
         self.model = _with(model, self._learning)
@@ -60,7 +62,7 @@ class Adaptation:
         self._width = 1  # of the widest
 
     def hours(self, sessions: Sequence[Session]) -> Iterator[Sequence[Session]]:
-        """The sessions, which closed in this order, cut where an hour ends. What was gathered until then is learned before the next part."""
+        """The sessions, which closed in this order, cut where an hour ends. What was gathered is learned before the next part."""
         elapsed, _ = self._clock.add(np.array([session.last_time for session in sessions]), len(sessions))
         start = 0
         for i, (session, now) in enumerate(zip(sessions, elapsed.tolist()), 1):
