@@ -57,7 +57,8 @@ def test_forgotten_templates_make_room_and_their_ids_mean_something_new():
 @pytest.mark.parametrize("timed", [True, False])
 def test_ageing_forgets_what_was_not_seen_for_long_and_no_window_holds(timed):
     parser, windower = frozen(max_newcomers=4), Sliding(1000)
-    ageing = Ageing(Newcomers(parser), windower, keep=100)
+    ageing, gone = Ageing(Newcomers(parser), windower, keep=100), []
+    ageing.on_forget = gone.extend
 
     def see(ids, time):
         ageing.see(events(ids, time if timed else None))
@@ -70,7 +71,7 @@ def test_ageing_forgets_what_was_not_seen_for_long_and_no_window_holds(timed):
     see([a], 50)
     see([2], 101 if timed else 51)
     assert ageing.due and ageing.forget() == 2
-    assert ageing.newcomers.present().tolist() == [a, b] and parser.counters["templates_forgotten"] == 2
+    assert gone == [c, d] and ageing.newcomers.present().tolist() == [a, b] and parser.counters["templates_forgotten"] == 2
     assert not ageing.due  # there is room
     twin = Ageing(ageing.newcomers, windower, keep=100)
     twin.from_json(json.loads(json.dumps(ageing.to_json())))

@@ -1,6 +1,7 @@
 """Alerts by a budget: p-values are conformal, the promise holds on what is alike, and on what changes the budget still does."""
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from tinylog.errors import ConfigError
 from tinylog.model import Model
+from tinylog.pipeline import recognise
+from tinylog.records import Block
 from tinylog.streaming.budget import Budget, Calibration, _poisson
+from tinylog.streaming.causes import BURST, Bursts, cause_of
+from tinylog.streaming.scorer import Scorer
 from tinylog.training.calibration import tail
 
 DAY = 86400.0
@@ -129,6 +134,40 @@ def test_detect_spends_a_budget_and_reports_it(made):
     assert counts == sorted(counts) and counts[-1] > counts[0]
     refused = run_here("detect", "-m", made.model, "--budget", "lots", made.log)
     assert refused.returncode == 2 and b"lots" in refused.stderr and refused.stderr.count(b"\n") == 1
+
+
+def test_burst_counts_once(made):
+    """The same cause again within so many seconds of the last time is counted, not told; the budget's report counts what was told."""
+    lines = made.log.read_bytes().splitlines(keepends=True)
+
+    def run(bursts):
+        own = Model.load(made.model)
+        form, log = recognise(iter([Block(b"".join(lines), 1, None)]))
+        own = own.reading(form)
+        scorer = Scorer(own, own.pipeline(form), budget=Budget("2000/hour", Calibration.from_json(own.card["calibration"]), True))
+        scorer.causes = scorer.causes if bursts else None
+        return list(scorer.run(log)), scorer
+
+    (every, _), (told, scorer) = run(False), run(True)
+    expected, last = [], {}
+    for alert in every:
+        if alert.reason == "drift" or abs(alert.time - last.get(cause_of(alert), -math.inf)) > BURST:
+            expected.append(alert.session)
+        last[cause_of(alert)] = alert.time
+    assert [alert.session for alert in told] == expected and 2 < len(told) < len(every)
+    assert scorer.counters["burst"] == len(every) - len(told) and scorer.counters["alerts"] == len(told)
+    done = run_here("detect", "-m", made.model, "--budget", "2000/hour", "--json", made.log)
+    assert f"{len(told)} used".encode() in done.stderr and f"; {len(every) - len(told)} in bursts, not told".encode() in done.stderr
+    assert len(done.stdout.splitlines()) == len(told)
+
+
+def test_bursts_of_streams_are_their_own_and_survive_a_snapshot(made):
+    alert = next(Model.load(made.model).detect(made.log.read_bytes().splitlines()))
+    bursts, verdicts = Bursts(), []
+    for time, stream in [(0, "a"), (800, "a"), (1600, "a"), (1700, "b"), (2600, "a"), (9000, "a"), (8500, "a"), (None, "a"), (None, "a")]:
+        bursts = Bursts.from_json(json.loads(json.dumps(bursts.to_json())))
+        verdicts.append(bursts.judge(replace(alert, time=time), 0, True, stream))
+    assert verdicts == ["told", "burst", "burst", "told", "told", "told", "burst", "told", "told"]
 
 
 def test_clock_that_jumps_opens_no_budget():

@@ -129,6 +129,26 @@ def test_detector_needs_are_columns_of_windows(fitted):
     assert detector.threshold is None or np.isfinite(detector.threshold)
 
 
+@pytest.mark.parametrize("name", [name for name in detectors.names() if hasattr(detectors.load(name).Detector, "counted")])
+def test_detector_that_counts_on_counts_once_a_call_and_stays_as_it_was(name):
+    module, detector, _, others = made(name)
+    before = {name: array.copy() for name, array in detector.params.items()}
+    odd = others.take(others.labels == 1)
+    once, _ = detector.counted(odd, 10_000)
+    often, _ = detector.counted(odd.take(np.repeat(np.arange(len(odd)), 20)), 10_000)
+    np.testing.assert_array_equal(once.score(others), often.score(others))
+    later = detector
+    for _ in range(200):
+        later, refused = later.counted(odd, 10_000)
+        assert refused == 0
+    assert later.score(odd).mean() < 0.5 * detector.score(odd).mean() and later.known > detector.known and detector.KNOWS
+    assert all(np.array_equal(before[name], array) for name, array in detector.params.items())
+    twin = module.Detector(later.config, dict(later.params))
+    np.testing.assert_array_equal(twin.score(others), later.score(others))
+    np.testing.assert_array_equal(later.forgotten([SIZES.n_events + 3]).score(others), later.score(others))  # that id it never had
+    assert np.isfinite(detector.counted(others.take(slice(0, 0)), 10_000)[0].score(others)).all()
+
+
 def test_unknown_detector_is_refused_and_all_are_listed():
     with pytest.raises(ConfigError, match="no detector named 'os'; there are: .*distillog.*rules"):
         detectors.load("os")

@@ -83,6 +83,37 @@ def test_hangup_opens_the_output_again(made, tmp_path):
     assert first and second and f"{len(first) + len(second)} alerts".encode() in said
 
 
+@pytest.mark.parametrize("kind", ["pipe", "follow", "state"])
+def test_asked_how_things_stand_it_says_so_and_goes_on(made, tmp_path, kind):
+    lines = made.log.read_bytes().splitlines(keepends=True)[:200]
+    log = tmp_path / "app.log"
+    log.write_bytes(b"".join(lines[:100]))
+    options = {"pipe": [], "follow": ["--follow", log], "state": ["--follow", "--state", tmp_path / "state", log]}
+    process = detect(made, "--threshold", "-99", "--session-timeout", "5", "--budget", "100/hour", *options[kind])
+    wait_for_handler(process)
+    process.send_signal(signal.SIGUSR1)  # before there is a line: it waits
+    if kind == "pipe":
+        process.stdin.write(b"".join(lines[:100]))
+        process.stdin.flush()
+    early = process.stderr.readline()
+    assert early.startswith(b"tinylog: ") and b"budget 100/hour" in process.stderr.readline()
+    if kind == "pipe":
+        process.stdin.write(b"".join(lines[100:]))
+        process.stdin.flush()
+    else:
+        with open(log, "ab") as file:
+            file.write(b"".join(lines[100:]))
+
+    def asked():
+        process.send_signal(signal.SIGUSR1)
+        line, _ = process.stderr.readline(), process.stderr.readline()
+        return line.startswith(b"tinylog: 200 lines")
+    wait_for(asked)
+    process.terminate()
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and out and said.startswith(b"tinylog: 200 lines") and said.count(b"\n") == 2
+
+
 def test_hangup_ends_what_does_not_follow(made):
     process = detect(made)
     wait_for_handler(process)

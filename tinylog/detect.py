@@ -7,7 +7,7 @@ from (--warmup says how much of it, --save keeps the model), and the rest is jud
 
     python -m tinylog.detect --follow --state DIR --output alerts.log /var/log/app.log
 
-reads on for months: the file may be renamed or cut back, the process be killed at any moment.
+reads on for months: the file may be renamed or cut back, the process be killed at any moment. SIGUSR1 asks how things stand.
 """
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .reading.formats import Format
     from .reading.front import Front
     from .records import Block
+    from .streaming.adapt import Adaptation
     from .streaming.budget import Budget
 
 
@@ -57,12 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(encoding=None if args.output_format == "text" else "utf-8", errors="backslashreplace")
         if args.every_line:
             return _every_line(model, pipeline, log, dropped)
-        scorer = Scorer(model, pipeline, args.threshold, _budget(args.budget, model, front.form), skip)
+        scorer = Scorer(model, pipeline, args.threshold, _budget(args.budget, model, front.form), skip, _adaptation(args.adapt, model, front.form))
+        here.signals.on_asked = lambda: _say(scorer, dropped, here)
         _judged(args, here, scorer, front, log, dropped)
     if scorer is not None:
-        note(_summary(scorer, dropped) + here.summary(scorer))
-        if scorer.budget is not None:
-            note(f"tinylog: {scorer.budget.used(scorer.counters['alerts'], pipeline.lines)}")
+        _say(scorer, dropped, here)
     alerts = here.state.told if here.state else scorer.counters["alerts"] if scorer else 0
     return here.code or (3 if args.exit_code and alerts else 0)
 
@@ -92,12 +92,15 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     long.add_argument("--state-every", type=number, metavar="SECONDS", help="a snapshot of what came by a pipe so often (600)")
     long.add_argument("--max-sessions", type=positive, metavar="N", help="keep at most so many sessions open; beyond, the quietest is judged")
     long.add_argument("--max-templates", type=positive, metavar="N", help="know at most so many templates beside the model's own (1000)")
+    long.add_argument("--adapt", action="store_true", help="learn slowly from what was not flagged; only ever to forgive, and never by more than a bound")
     long.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help="processes that parse ahead; the alerts are the same")
     args = options.parse_args(argv)
     if args.model and (args.fresh or args.warmup or args.save):
         options.error("--fresh, --warmup and --save learn a model, and -m names one that is there")
     if (args.output_format == "csv" or args.every_line) and (args.state or args.output):
         raise ConfigError("--output-format csv and --every-line have a row for all there is, on standard output; --state and --output are for alerts")
+    if args.every_line and args.adapt:
+        raise ConfigError("--every-line gives scores of the model as it is, and --adapt changes them; leave one of them out")
     if args.jobs > 1 and (args.follow or args.state):
         raise ConfigError("-j reads ahead, which --follow and --state must not; leave one of them out")
     if args.save:
@@ -179,6 +182,13 @@ def _budget(text: str | None, model: Model, form: Format) -> Budget | None:
     return Budget(text, known, form.time is not None)
 
 
+def _adaptation(wanted: bool, model: Model, form: Format) -> Adaptation | None:
+    if not wanted:
+        return None
+    from .streaming.adapt import Adaptation
+    return Adaptation(model, form.time is not None)
+
+
 def _predictions(scorer: Scorer, log: Iterator[Block]) -> None:
     """A CSV row for every window, in the order in which they close."""
     import csv  # not for every start
@@ -206,6 +216,13 @@ def _every_line(model: Model, pipeline: Pipeline, log: Iterator[Block], dropped:
     return 0
 
 
+def _say(scorer: Scorer, dropped: Counter[str], here: Watch) -> None:
+    """How things stand: at the end, and when SIGUSR1 asks for it."""
+    note(_summary(scorer, dropped) + here.summary(scorer))
+    if scorer.budget is not None:
+        note(f"tinylog: {scorer.budget.used(scorer.counters['alerts'], scorer.pipeline.lines)}")
+
+
 def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
     """What was read, and whatever of it was dropped."""
     pipeline, counters = scorer.pipeline, scorer.counters
@@ -215,7 +232,7 @@ def _summary(scorer: Scorer, dropped: Counter[str]) -> str:
             f"{counters['alerts']} alerts{f' above {scorer.threshold:.3f}' if scorer.budget is None else ''} (model {scorer.model.name})")
     for verdict, what in (("repeated", "repeated"), ("burst", "in bursts"), ("common", "common by now")):
         lost[f"{what}, not told"] = counters[verdict]
-    return text + _lost(lost)
+    return text + ("" if scorer.adaptation is None else scorer.adaptation.summary()) + _lost(lost)
 
 
 def _lost(counters: Counter[str]) -> str:

@@ -90,12 +90,13 @@ class Model:
 
     def _strangeness(self, event_id: int) -> float:
         """- nats of a template that is worth an alert by itself, else 0."""
-        if ("strange", event_id) not in self._tables:
+        name = self.template(event_id).name  # an id may be given to another template, a name is not
+        if ("strange", name) not in self._tables:
             judge = self.detectors["newcomer"]
             alone = self.with_tables(Windows(np.array([[event_id]], np.int32)), "newcomer")
             nats = float(judge.score(alone)[0])
-            self._tables["strange", event_id] = -nats if nats > self.thresholds["newcomer"] else 0.0
-        return self._tables["strange", event_id]
+            self._tables["strange", name] = -nats if nats > self.thresholds["newcomer"] else 0.0
+        return self._tables["strange", name]
 
     @property
     def _rarity(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""python -m train_ref.fresh [--show N] [LOG...]: what `detect --fresh` says on real logs that it has never seen.
+"""python -m train_ref.fresh [--adapt] [--session-timeout S] [--show N] [LOG...]: what `detect --fresh` says on real logs that it has never seen.
 
 No labels, no model, no option. Where a log has labels they score the verdicts: sessions that began behind the warm-up (hdfs), or windows of
 50 lines behind it, anomalous where a line is (bgl). A verdict is anomalous where an alert was told, or counted as told before or as part of
@@ -25,6 +25,7 @@ from tinylog.reading.formats import FORMATS
 from tinylog.reading.labels import read_labels
 from tinylog.records import Alert
 from tinylog.output.as_text import line as to_text
+from tinylog.streaming.adapt import Adaptation
 from tinylog.streaming.causes import Causes
 from tinylog.streaming.scorer import Scorer
 from tinylog.training import warmup
@@ -65,6 +66,7 @@ class Watched(NamedTuple):
     sessions: list[Session]  # those behind the warm-up, lines kept
     lines: int  # judged
     days: float  # of log time, NaN where there is none
+    learned: str  # with --adapt: what
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,32 +74,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="python -m train_ref.fresh", allow_abbrev=False)
     options.add_argument("logs", nargs="*", metavar="LOG", help=f"out of {', '.join(LOGS)} (default: all)")
     options.add_argument("--show", type=int, default=0, metavar="N", help="the first alerts of each log")
+    options.add_argument("--adapt", action="store_true", help="learning from what is not flagged; says beside the log what")
+    options.add_argument("--session-timeout", type=float, metavar="S", help="as of detect: without it most sessions of hdfs close at its end")
     options.add_argument("--quick", action="store_true", help="the smallest log alone")
     options.add_argument("--seeds", help="nothing is drawn; for train_ref, which passes it on")
     args = options.parse_args(argv)
-    head = ("log", "warm-up", "lines", "judged", "alerts", "per 10,000 lines", "a day", "F1 (P, R)", "unseen_event", "best rule", "grep", "its alerts a day",
+    head = ("log", "warm-up", "lines", "judged", "alerts", "on normal", "per 10,000 lines", "a day", "F1 (P, R)", "unseen_event", "best rule", "grep", "its alerts a day",
             "learning s", "detection s")
     sys.stdout.write(f"| {' | '.join(head)} |\n|---|---|" + "--:|" * (len(head) - 2) + "\n")
     for name in args.logs or (["linux_2k"] if args.quick else LOGS):
         path, labels = LOGS[name]
         for what, wanted in (("default", None), ("half", _half(path))) if name in ("hdfs", "bgl") else (("default", None),):
-            watched = watch(find(path), wanted)
+            watched = watch(find(path), wanted, args.adapt, args.session_timeout)
             sys.stdout.write(f"| {' | '.join([name, what, *row(watched, read_labels(find(labels)) if labels else None)])} |\n")
+            if watched.learned:
+                sys.stdout.write(f"    {watched.learned}\n")
             sys.stdout.flush()
             for alert in watched.told[:args.show]:
                 sys.stdout.write(f"    {to_text(alert)[:300]}\n")
     return 0
 
 
-def watch(path: str, wanted: int | None = None) -> Watched:
-    """What `python -m tinylog.detect --fresh` does with a log."""
+def watch(path: str, wanted: int | None = None, adapting: bool = False, timeout: float | None = None) -> Watched:
+    """What `python -m tinylog.detect --fresh [--adapt] [--session-timeout S]` does with a log."""
     started = process_time()
     form, log = recognise(read([path], Counter()))
     warm, rest = first_part(log, form, wanted)
-    model = warmup.warmed_up(warm, form)
+    model = warmup.warmed_up(warm, form, timeout=timeout)
     learning = process_time() - started
-    pipeline = model.pipeline(form)
-    scorer = Scorer(model, pipeline)
+    pipeline = model.pipeline(form, timeout=timeout)
+    adaptation = Adaptation(model, form.time is not None) if adapting else None
+    scorer = Scorer(model, pipeline, adaptation=adaptation)
     scorer.causes = recorder = Recorder()
     for block in warm:
         scorer.take(block)
@@ -114,7 +121,8 @@ def watch(path: str, wanted: int | None = None) -> Watched:
     days = (times[-1] - judged[0].first_time) / 86400 if times else np.nan
     if days < 0:  # no year in its times: what the monitor of rates takes for passed
         days = (scorer.rates.clock.elapsed - before) / 86_400_000
-    return Watched(model, learning, detection, told, recorder.flagged, judged, pipeline.lines - n, days)
+    learned = adaptation.summary()[2:] if adaptation is not None else ""
+    return Watched(model, learning, detection, told, recorder.flagged, judged, pipeline.lines - n, days, learned)
 
 
 def row(watched: Watched, known: Mapping[bytes, int] | None) -> list[str]:
@@ -122,7 +130,7 @@ def row(watched: Watched, known: Mapping[bytes, int] | None) -> list[str]:
     sessions, card = watched.sessions, watched.model.card["warm_up"]
     matching = np.array([any(KEYWORDS.search(line) for line in session.lines) for session in sessions], float)
     lines = sum(1 for session in sessions for line in session.lines if KEYWORDS.search(line))
-    cells = [str(card["lines"]), str(watched.lines), str(len(watched.told)), f"{1e4 * len(watched.told) / max(watched.lines, 1):.1f}",
+    cells = [str(card["lines"]), str(watched.lines), str(len(watched.told)), _on_normal(watched, known), f"{1e4 * len(watched.told) / max(watched.lines, 1):.1f}",
              _rate(len(watched.told), watched.days)]
     truth = np.array([-1 if (label := known.get(s.key) if known else s.label) is None else label for s in sessions])
     if (truth < 0).any() or not len(truth):
@@ -130,6 +138,16 @@ def row(watched: Watched, known: Mapping[bytes, int] | None) -> list[str]:
     else:
         cells += [_f1(_flagged(watched), truth), *(_f1(column, truth) for column in _rules(watched, truth)), _f1(matching, truth)]
     return cells + [_rate(lines, watched.days), f"{watched.learning:.1f}", f"{watched.detection:.1f}"]
+
+
+def _on_normal(watched: Watched, known: Mapping[bytes, int] | None) -> str:
+    """How many alerts were told on what is normal, of no session in particular too; "" where nobody knows."""
+    if known is None and not any(session.label is not None for session in watched.sessions):
+        return ""
+    if known is not None:
+        return str(sum(not known.get((alert.session or "").encode()) for alert in watched.told))
+    bad = {line for session in watched.sessions if session.label for line in session.line_nos}
+    return str(sum(alert.line_no not in bad for alert in watched.told))
 
 
 def _flagged(watched: Watched) -> np.ndarray:

@@ -32,6 +32,11 @@ and a Detector has
                                optional: these windows were false alarms, `old` ones are replayed; a few small steps, see
                                training/feedback.py
     grown(n_events)            with it: a detector like this one that has rows for more events
+    counted(windows, room)     optional, see streaming/adapt.py: one that has seen these windows of an hour too, each THING (a pair of
+                               events, a template) at most once however often they have it; and how many things that it did not
+                               know were left out, as there was no `room`
+    known, KNOWS               with it: how many things it knows, and what they are called
+    forgotten(events)          with it: one that never counted these event ids, which stand for other templates from now on
 Windows that are not cut from lines (event ids) have no column of FROM_LINES; of the others, distinct windows are scored
 once where a detector reads no such column, and are weighted by how often they occur while it is fitted.
 """

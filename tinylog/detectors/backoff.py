@@ -11,7 +11,7 @@ its first `order` events are only read. Events that training had not are passed 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ TINY = Config(order=2)
 
 class Detector:
     NEEDS = NEEDS
+    KNOWS = "pairs of events"
     threshold = None
 
     def __init__(self, config: Config, params: dict[str, np.ndarray]):
@@ -68,6 +69,33 @@ class Detector:
         self.params |= {"pair.key": pair[often], "pair.count": counts[often], "history.key": history[known],
                         "history.count": total[known], "history.kinds": kinds[known]}
         return []
+
+    def counted(self, windows: Windows, room: int) -> tuple[Detector, int]:
+        """One that has seen these windows too, each pair once; of pairs that it had not, as many as there is room for, and how many were
+        left out. As training keeps no pair that one window had, such a one is counted among the kinds again.
+        """
+        params, places = self.params, self._places(windows)
+        pair, first = np.unique(places.pairs, return_index=True)
+        history, new = places.histories.ravel()[first], ~np.isin(pair, params["pair.key"])
+        left_out = np.flatnonzero(new)[room:]
+        pair, history, new = (np.delete(column, left_out) for column in (pair, history, new))
+        keys = np.union1d(params["history.key"], history)
+        own = {"pair.key": np.union1d(params["pair.key"], pair), "history.key": keys}
+        for name, more in (("pair.count", pair), ("history.count", history), ("history.kinds", history[new])):
+            kind = name.partition(".")[0] + ".key"
+            own[name] = np.zeros(len(own[kind]), np.uint32)
+            own[name][np.searchsorted(own[kind], params[kind])] = params[name]
+            np.add.at(own[name], np.searchsorted(own[kind], more), 1)
+        return Detector(self.config, params | own), len(left_out)
+
+    def forgotten(self, events: Collection[int]) -> Detector:
+        """It knows events of training alone."""
+        return self
+
+    @property
+    def known(self) -> int:
+        """How many pairs it has."""
+        return len(self.params["pair.key"])
 
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float32: nats of the greatest surprise; 0 where nothing is judged."""

@@ -6,11 +6,12 @@
 
 "Never" is in at most a share `rare` of the training windows, of what says that something went wrong four times as many: an anomaly
 among these is not known by having been there, and is compared with all others. A template without words says nothing either way. Unlike unseen_event, which counts events, this one
-can be quiet on a log that brings new variants of old lines every day (BGL: most of its new templates are normal).
+can be quiet on a log that brings new variants of old lines every day (BGL: most of its new templates are normal). One that goes on
+learning knows a template that HOURS different hours had, or OFTENER times as many where it says that something went wrong.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,6 +30,7 @@ ALARMING = 0.5
 OFTENER = 4  # times as many windows of training may have had an alarming template
 SAME = 0.9  # cosine from which a template is a known one in other words
 NO_WORDS = 0.3  # novelty of a template without words
+HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ TINY = Config()
 
 class Detector:
     NEEDS = NEEDS
+    KNOWS = "templates"
     threshold = None
 
     def __init__(self, config: Config, params: dict[str, np.ndarray]):
@@ -59,6 +62,25 @@ class Detector:
         factor = np.array([OFTENER if alarming(str(text)) else 1 for text in windows.tables["templates"][:len(self.params["windows"])]])
         self.params["bound"] = np.maximum(1, self.config.rare * total * factor).astype(np.float32)
         return []
+
+    def counted(self, windows: Windows, room: int) -> tuple[Detector, int]:
+        """One for which an hour had these windows; there is room for every template."""
+        events = np.unique(windows.events)
+        hours, before = np.zeros(len(windows.tables["templates"]), np.float32), self._hours
+        hours[:len(before)] = before
+        hours[events] += [1 / OFTENER if alarming(str(text)) else 1 for text in windows.tables["templates"][events]]
+        return Detector(self.config, self.params | {"hours": hours}), 0
+
+    def forgotten(self, events: Collection[int]) -> Detector:
+        """One that counts the hours of these event ids from none."""
+        hours = self._hours.copy()
+        hours[[event for event in events if event < len(hours)]] = 0
+        return Detector(self.config, self.params | {"hours": hours})
+
+    @property
+    def known(self) -> int:
+        """How many templates it knows well."""
+        return len(self._familiar())
 
     def score(self, windows: Windows) -> np.ndarray:
         """(B,) float32: nats."""
@@ -103,15 +125,20 @@ class Detector:
 
     def _new(self, events: np.ndarray) -> np.ndarray:
         """Which events are as good as never seen: bool of the same shape."""
-        counted = self.params["windows"]
+        counted, hours = self.params["windows"], self._hours
         rare = counted <= self.params["bound"]
-        return (events >= FIRST_EVENT) & ((events >= len(counted)) | rare[np.minimum(events, len(counted) - 1)])
+        new = (events >= FIRST_EVENT) & ((events >= len(counted)) | rare[np.minimum(events, len(counted) - 1)])
+        return new & ((events >= len(hours)) | (hours < HOURS)[np.minimum(events, len(hours) - 1)]) if len(hours) else new
+
+    @property
+    def _hours(self) -> np.ndarray:
+        """(n,) float32: in how many hours each event was, those that say that something went wrong divided by OFTENER."""
+        return self.params.get("hours", np.zeros(0, np.float32))
 
     def _familiar(self) -> np.ndarray:
         """Event ids that are known well."""
-        known = self.params["windows"] > self.params["bound"]
-        known[:FIRST_EVENT] = False
-        return np.flatnonzero(known)
+        events = np.arange(max(len(self.params["windows"]), len(self._hours)))
+        return events[(events >= FIRST_EVENT) & ~self._new(events)]
 
 
 @lru_cache(maxsize=8)

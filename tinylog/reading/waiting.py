@@ -1,7 +1,7 @@
 """Waiting for input without missing a signal.
 
 SIGTERM and SIGINT end the reading between two blocks, so that what was read is judged and written; a second one ends the
-process at once. SIGHUP asks for files to be opened again. A handler alone would come too late where a signal arrives just
+process at once. SIGHUP asks for files to be opened again, SIGUSR1 how things stand. A handler alone would come too late where a signal arrives just
 before a read that blocks: the interpreter writes each one into a pipe, and whoever waits waits for that pipe too.
 """
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}
-HANGUP = getattr(signal, "SIGHUP", None)  # not on every system
+HANGUP, ASKED = getattr(signal, "SIGHUP", None), getattr(signal, "SIGUSR1", None)  # not on every system
 
 
 class Stopped(Exception):
@@ -27,14 +27,16 @@ class Stopped(Exception):
 class Signals:
     """What came since `with` began. Outside of the main thread, and before `with`, none ever comes.
 
-    `code`: the exit code of the signal that ends the reading, None as long as none came; `hung_up`: whether SIGHUP came.
+    `code`: the exit code of the signal that ends the reading, None as long as none came; `hung_up`: whether SIGHUP came. `on_asked` is
+    called between two blocks, or while there is nothing to read, when SIGUSR1 came; until somebody sets it, that waits.
     """
 
     def __init__(self, hangup: bool = False) -> None:
         """hangup: SIGHUP is taken as a wish to open files again; else it ends the process, as ever."""
         self.code: int | None = None
-        self.hung_up = False
-        self._numbers = [*CODES, *([HANGUP] if hangup and HANGUP else [])]
+        self.hung_up, self.asked = False, False
+        self.on_asked: Callable[[], None] | None = None
+        self._numbers = [*CODES, *([HANGUP] if hangup and HANGUP else []), *([ASKED] if ASKED else [])]
         self._before: dict[int, object] = {}
         self._pipe: tuple[int, int] | None = None
 
@@ -69,13 +71,19 @@ class Signals:
         return any(file in ready for file in files)
 
     def check(self) -> None:
-        """Raises Stopped where a signal asked for it."""
+        """Says how things stand, or raises Stopped, where a signal asked for it."""
+        if self.asked and self.on_asked is not None:
+            self.asked = False
+            self.on_asked()
         if self.code is not None:
             raise Stopped(self.code)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         if number == HANGUP:
             self.hung_up = True
+            return
+        if number == ASKED:
+            self.asked = True
             return
         self.code = CODES[number]
         signal.signal(number, self._before[number])

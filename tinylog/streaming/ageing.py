@@ -6,6 +6,7 @@ depends on when that was, so a state takes a snapshot right behind it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ LOOKS = 16  # in the time after which a template is forgotten
 
 
 class Ageing:
-    """When each newcomer was last seen. Counted as `templates_forgotten` of the parser."""
+    """When each newcomer was last seen. Counted as `templates_forgotten` of the parser. `on_forget` is called with event ids that stand
+    for other templates from now on.
+    """
 
     def __init__(self, newcomers: Newcomers, windower: Windower, keep: float = DAY) -> None:
         """keep: seconds of log time without a line, after which a newcomer may be forgotten."""
@@ -27,6 +30,7 @@ class Ageing:
         self._seen: dict[int, list[float]] = {}  # time and line
         self._now = [math.nan, 0.0]
         self._looked = [-math.inf, -math.inf]
+        self.on_forget: Callable[[Sequence[int]], None] | None = None
 
     def see(self, events: Events) -> None:
         """The lines of a block."""
@@ -50,6 +54,8 @@ class Ageing:
         old = [event for event in free if self._old(self._seen.get(event, self._looked))]
         if old:
             self.newcomers.forget(old)
+            if self.on_forget is not None:
+                self.on_forget(old)
             self.newcomers.parser.counters["templates_forgotten"] += len(old)
             self._seen = {event: when for event, when in self._seen.items() if event not in set(old)}
         return len(old)

@@ -5,6 +5,9 @@ template, an event where it was not expected, one parameter of one template. Ale
 time in the same stream are one incident: after the first, only one that is further above its threshold is told. A never-seen template that is like one
 that was told is the same cause. What comes in more than COMMON of the windows is no anomaly any more but how this log is now, unless
 it says that something went wrong.
+
+Where a model was chosen and a budget is spent (`Bursts`), nothing is silenced for long: a cause that goes on is told again when it was
+not there for BURST seconds.
 """
 from __future__ import annotations
 
@@ -85,6 +88,35 @@ class Causes:
         causes._overlap = Overlap(list(causes._new))
         causes._bursts.update((stream, (began, worst)) for stream, began, worst in state["bursts"])
         return causes
+
+
+class Bursts:
+    """When each cause came last, in each stream: what goes on within BURST seconds of that, before or behind it, counts once."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, float] = OrderedDict()
+
+    def judge(self, alert: Alert, window: int, count: bool = True, stream: str = "") -> str:
+        """As `Causes.judge`: "told" or "burst". An alert without a time is always told."""
+        if alert.time is None:
+            return "told"
+        cause = f"{stream} {cause_of(alert)}"
+        before = self._last.pop(cause, float("-inf"))
+        self._last[cause] = alert.time
+        if len(self._last) > MOST:
+            self._last.popitem(last=False)
+        return "burst" if abs(alert.time - before) <= BURST else "told"
+
+    def to_json(self) -> list[list[Any]]:
+        """All that it remembers, as JSON values."""
+        return [list(each) for each in self._last.items()]
+
+    @classmethod
+    def from_json(cls, state: list[list[Any]]) -> Bursts:
+        """What `to_json` described."""
+        bursts = cls()
+        bursts._last.update((cause, time) for cause, time in state)
+        return bursts
 
 
 def cause_of(alert: Alert) -> str:

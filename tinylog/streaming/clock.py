@@ -1,6 +1,6 @@
 """Log time as it passed: seconds of the lines to milliseconds that only go forward, whatever the clock that wrote them did.
 
-A step back of no more than TOLERANCE is lines out of order, and time stands still. A larger one, or a step forward of more than
+A step back of no more than `tolerance` is lines out of order, and time stands still. A larger one, or a step forward of more than
 `longest`, is no time that passed: the clock was set, a file ended, the log was silent. Time goes on from there.
 """
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-TOLERANCE = 5000  # ms
+TOLERANCE = 5000  # ms, where nobody says otherwise
 FURTHEST = 1e12  # seconds from 1970; a line that says more has a broken time
 NEVER = 1 << 62
 
@@ -25,8 +25,8 @@ class Jump(NamedTuple):
 class Clock:
     """`elapsed` is how much time passed so far, in ms."""
 
-    def __init__(self, longest: int = NEVER) -> None:
-        self.longest, self.elapsed = longest, 0
+    def __init__(self, longest: int = NEVER, tolerance: int = TOLERANCE) -> None:
+        self.longest, self.tolerance, self.elapsed = longest, tolerance, 0
         self._now: int | None = None  # what the latest line said
         self._latest = -NEVER  # what any line said
 
@@ -48,7 +48,7 @@ class Clock:
     def _smooth(self, said: np.ndarray) -> tuple[np.ndarray, list[Jump]] | None:
         """What had elapsed where there is no jump; None where there is one."""
         top = np.maximum.accumulate(np.append(self._now, said))
-        if (said < top[:-1] - TOLERANCE).any() or (np.diff(top) > self.longest).any():
+        if (said < top[:-1] - self.tolerance).any() or (np.diff(top) > self.longest).any():
             return None
         passed = self.elapsed + top[1:] - self._now
         self._now, self._latest = int(top[-1]), max(self._latest, int(top[-1]))
@@ -58,7 +58,7 @@ class Clock:
         passed, elapsed, jumps = [], self.elapsed, []
         for at, time in zip(lines.tolist(), said.tolist()):
             step = time - self._now
-            if step > self.longest or step < -TOLERANCE:
+            if step > self.longest or step < -self.tolerance:
                 jumps.append(Jump(at, step, time > self._latest))
                 self._now = time
             elif step > 0:
@@ -70,11 +70,11 @@ class Clock:
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON values."""
-        return {"longest": self.longest, "elapsed": self.elapsed, "now": self._now, "latest": self._latest}
+        return {"longest": self.longest, "tolerance": self.tolerance, "elapsed": self.elapsed, "now": self._now, "latest": self._latest}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Clock:
         """What `to_json` described."""
-        clock = cls(state["longest"])
+        clock = cls(state["longest"], state.get("tolerance", TOLERANCE))
         clock.elapsed, clock._now, clock._latest = state["elapsed"], state["now"], state["latest"]
         return clock

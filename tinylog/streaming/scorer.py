@@ -19,12 +19,13 @@ from ..reading.blocks import blocks
 from ..reading.formats import Format
 from ..records import Alert, Block, Events, Windows
 from ..windowing.sessions import Session
-from .causes import Causes
+from .causes import Bursts, Causes
 from .explain import explained, unusual_rate
 from .rates import Rates
 
 if TYPE_CHECKING:
     from ..model import Model
+    from .adapt import Adaptation
     from .ageing import Ageing
     from .budget import Budget
 
@@ -49,9 +50,12 @@ class Scorer:
     `latest`: seconds since 1970, the time of the latest line so far, NaN where none had one.
     """
 
-    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None, skip: int = 0) -> None:
-        """skip: lines that are not judged, because the model was learned from them; what is open behind them goes on."""
-        self.model, self.pipeline, self.budget, self.skip = model, pipeline, budget, skip
+    def __init__(self, model: Model, pipeline: Pipeline, threshold: float | None = None, budget: Budget | None = None, skip: int = 0,
+                 adaptation: Adaptation | None = None) -> None:
+        """skip: lines that are not judged, because the model was learned from them; what is open behind them goes on. adaptation: of
+        this model.
+        """
+        self.model, self.pipeline, self.budget, self.skip, self.adaptation = model, pipeline, budget, skip, adaptation
         self.threshold = model.threshold if threshold is None else threshold
         self.counters: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -60,7 +64,8 @@ class Scorer:
         self._silenced: set[int] = set()  # those of which a cause was counted instead
         self._new = np.zeros(0, bool)  # of events not yet judged for drift, whether training never saw them
         self._drifted = False
-        self.causes = Causes() if "warm_up" in model.card else None  # nobody chose what such a model says: it says it once
+        # Nobody chose what a model of a warm-up says: it says it once. A budget is not spent on the same again and again.
+        self.causes = Causes() if "warm_up" in model.card else Bursts() if budget is not None else None
         self.rates = None if model.rates is None else Rates.from_json(model.rates)
         self.ageing: Ageing | None = None  # of templates that come live, where the log goes on for long
 
@@ -96,20 +101,20 @@ class Scorer:
         """Every session, its score, and whether it is anomalous, as they close."""
         for step in self.pipeline.run(self._behind_skipped(log)):
             self._new_events(step)
-            for closed in _parts(step.closed):
-                _, scores, _ = self._scored(closed)
+            for part in self._few_at_a_time(step.closed):
+                _, scores, _, found = self._scored(part, closed=True)
                 self.counters["sessions"] += len(scores)
                 anomalous = np.zeros(len(scores), bool)
-                anomalous[self._alerting(closed, scores)] = True
+                anomalous[found] = True
                 self.counters["alerts"] += int(anomalous.sum())
-                yield from zip(closed, scores.tolist(), anomalous.tolist())
+                yield from zip(part, scores.tolist(), anomalous.tolist())
 
     def to_json(self) -> dict[str, Any]:
         """What it remembers across lines, as JSON values; the windower and the parser have their own."""
         return {"told": sorted(self._told), "silenced": sorted(self._silenced), "new": self._new.astype(int).tolist(),
                 "drifted": self._drifted, "lines": self.pipeline.lines, "skip": self.skip, "counters": dict(self.counters),
                 "kinds": dict(self.kinds), "latest": None if math.isnan(self.latest) else self.latest,
-                "clock": self.pipeline.clock.to_json(), **{name: part and part.to_json() for name, part in self._parts().items()}}
+                "clock": self.pipeline.clock.to_json(), **{name: part and part.to_json() for name, part in self._memories().items()}}
 
     def from_json(self, values: dict[str, Any]) -> None:
         """Go on where `to_json` was asked. KeyError, TypeError or ValueError for what it did not write."""
@@ -118,15 +123,16 @@ class Scorer:
         self.counters, self.kinds = Counter(values["counters"]), Counter(values["kinds"])
         self.latest = math.nan if values["latest"] is None else values["latest"]
         self.pipeline.clock = type(self.pipeline.clock).from_json(values["clock"], self.pipeline.form)
-        if self.causes is not None:
-            self.causes = Causes.from_json(values["causes"])
+        if self.causes is not None and values["causes"] is not None:
+            self.causes = type(self.causes).from_json(values["causes"])
         if self.rates is not None:
             self.rates = Rates.from_json(values["rates"])
-        if self.budget is not None and values["budget"] is not None:
-            self.budget.restore(values["budget"])
+        for part, state in (self.budget, values["budget"]), (self.adaptation, values.get("adaptation")):
+            if part is not None and state is not None:
+                part.restore(state)
 
-    def _parts(self) -> dict[str, Any]:
-        return {"causes": self.causes, "rates": self.rates, "budget": self.budget}
+    def _memories(self) -> dict[str, Any]:
+        return {"causes": self.causes, "rates": self.rates, "budget": self.budget, "adaptation": self.adaptation}
 
     def _behind_skipped(self, log: Iterable[Block]) -> Iterator[Block]:
         """The lines that are judged. Those before them are taken by all that remembers lines."""
@@ -134,27 +140,47 @@ class Scorer:
             if self.skip > 0:
                 lines = block.data.split(b"\n", self.skip)
                 n = len(lines) - 1
-                numbers = block.numbers(block.data.count(b"\n")) if block.line_nos is not None else None
-                self.take(block._replace(data=b"\n".join(lines[:n]) + b"\n", line_nos=None if numbers is None else numbers[:n]))
+                self.take(_some_lines(block, b"\n".join(lines[:n]) + b"\n", slice(n)))
                 self.skip -= n
-                block = block._replace(data=lines[n], first_line_no=block.first_line_no + n, line_nos=None if numbers is None else numbers[n:])
+                block = _some_lines(block, lines[n], slice(n, None))._replace(first_line_no=block.first_line_no + n)
             if block.data:
                 yield block
 
-    def _scored(self, sessions: Sequence[Session]) -> tuple[Windows, np.ndarray, list[str]]:
-        """Sessions as windows, their scores, and the detector of each."""
+    def _few_at_a_time(self, sessions: Sequence[Session]) -> Iterator[Sequence[Session]]:
+        """Closed ones, a few at a time, as at the end of a log there are many; what is learned of one part is known for the next."""
+        for i in range(0, len(sessions), TOGETHER):
+            part = sessions[i:i + TOGETHER]
+            yield from (part,) if self.adaptation is None else self.adaptation.hours(part)
+
+    def _scored(self, sessions: Sequence[Session], closed: bool) -> tuple[Windows, np.ndarray, list[str], np.ndarray]:
+        """Sessions as windows, their scores, the detector of each, and which of them alert."""
         windows = self.model.renumbered(self.pipeline.windows(sessions))
-        return windows, *self.model.scores(windows)
+        scores, names = self._model(closed).scores(windows)
+        if self.adaptation is None:
+            return windows, scores, names, self._alerting(sessions, scores)
+        if not closed:
+            found = np.flatnonzero(self.adaptation.surely.scores(windows)[0] > self.threshold)
+            self.adaptation.flagged.update(sessions[i].order for i in found.tolist())
+            return windows, scores, names, found
+        found = self._alerting(sessions, scores)
+        flagged = scores > self.threshold
+        flagged[found] = True
+        self.adaptation.gather(sessions, windows, flagged)
+        return windows, scores, names, found
+
+    def _model(self, closed: bool) -> Model:
+        """What judges closed or open ones; what is told of an open one is certain, whatever was learned."""
+        return self.adaptation.model if closed and self.adaptation is not None else self.model
 
     def _in_order(self, step: Step) -> Iterator[Alert]:
         """The alerts of a block in the order of the lines that decided them, so that what is told does not depend on how blocks are cut."""
         before = [*self._rates(step.events), *self._judge(step.certain, closed=False)]
-        if self.pipeline.spec.kind == "session":  # closed ones come behind all else: a few at a time, as at the end of a log there are many
+        if self.pipeline.spec.kind == "session":  # closed ones come behind all else
             yield from self._told_of(before)
-            for closed in _parts(step.closed):
-                yield from self._told_of(self._judge(closed, closed=True))
+            for part in self._few_at_a_time(step.closed):
+                yield from self._told_of(self._judge(part, closed=True))
         else:
-            yield from self._told_of([*before, *self._judge(step.closed, closed=True)])
+            yield from self._told_of([*before, *chain.from_iterable(self._judge(part, closed=True) for part in self._few_at_a_time(step.closed))])
         over = [session.order for session in step.closed]
         self._told.difference_update(over)
         self._silenced.difference_update(over)
@@ -172,14 +198,14 @@ class Scorer:
         """The anomalous ones of the sessions, which are all closed or all certain."""
         if not sessions or self.budget is not None and not closed:  # p-values are those of windows in the order in which they close
             return
-        windows, scores, names = self._scored(sessions)
+        windows, scores, names, found = self._scored(sessions, closed)
         self.counters["sessions"] += closed * len(sessions)
         whenever = closed and self.pipeline.spec.kind == "session"  # the line that shows that a session is over is not known
-        for i in self._alerting(sessions, scores).tolist():
+        for i in found.tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
-                alert = explained(self.model, session, window, 0, float(scores[i]), self.threshold, names[i])
+                alert = explained(self._model(closed), session, window, 0, float(scores[i]), self.threshold, names[i])
                 decided = math.inf if whenever or not session.line_nos else session.line_nos[-1]
                 yield Candidate((decided, closed), alert, session, closed)
 
@@ -220,7 +246,7 @@ class Scorer:
             self._new = self._new[DRIFT_EVENTS:]
             if share > DRIFT_SHARE:
                 self._drifted = True
-                advice = "the model is out of date, train it again" if self.causes is None else "the log has changed, learn again from here"
+                advice = "the model is out of date, train it again" if "warm_up" not in self.model.card else "the log has changed, learn again from here"
                 yield self._counted(Alert(
                     None, None, None, None, b"", round(share, 3), DRIFT_SHARE, "drift",
                     f"{100 * share:.0f} % of {DRIFT_EVENTS} events are of templates that training never saw: {advice}", None, None, None,
@@ -245,9 +271,10 @@ class Scorer:
         return new
 
 
-def _parts(sessions: list[Session]) -> Iterator[list[Session]]:
-    for i in range(0, len(sessions), TOGETHER):
-        yield sessions[i:i + TOGETHER]
+def _some_lines(block: Block, data: bytes, lines: slice) -> Block:
+    """Some of its lines, which are `data`, with all that is known of each."""
+    parsed = block.parsed and tuple(column if column is None else column[lines] for column in block.parsed)
+    return block._replace(data=data, line_nos=None if block.line_nos is None else block.line_nos[lines], parsed=parsed)
 
 
 def _blocks_of(lines: Iterable[bytes]) -> Iterator[Block]:

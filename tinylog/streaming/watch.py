@@ -73,6 +73,8 @@ class Watch:
     def run(self, scorer: Scorer, log: Iterator[Block], write: Callable[[Alert], str], encoding: str, front: Front) -> None:
         """Writes the alerts of a log behind its front. What is open stays open where the log has not ended."""
         scorer.ageing = Ageing(Newcomers(scorer.pipeline.parser), scorer.pipeline.windower)
+        if scorer.adaptation is not None:
+            scorer.ageing.on_forget = scorer.adaptation.forget
         if self.state is None:
             for alert in scorer.run(self._tended(log, scorer)):
                 if self.logs.over:
