@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..parsing.canonical import zeroed
 from ..pipeline import Pipeline
 from ..reading.formats import digits_alike, session_keys
-from ..reading.timestamps import seconds
+from ..reading.minutes import Stamp
 from ..records import UNKNOWN
 from .stepper import Stepper
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 MAX_SHAPES = 16_384  # remembered at once
 MAX_LENGTH = 1024  # bytes of a line whose shape is remembered
-_Shape = tuple[int, "slice | None", "slice | None"]  # the event; where the time stands; where the key does if there is one
+# The event; where the time stands; where the only key does; where all do, None where only the pattern can tell
+_Shape = tuple[int, "Stamp | None", "slice | None", "list[slice] | None"]
 
 
 class Live:
@@ -41,31 +42,37 @@ class Live:
             raise InputError("no score after every line: event ids are whole sessions; give the raw lines")
         self.form, self.parser, spec = pipeline.form, pipeline.parser, pipeline.spec
         self.stepper = Stepper(model, spec)
+        self._step = self.stepper.step
         self._key, self._streams = pipeline.key, bool(spec.stream)
-        self._places = self._key is not None and digits_alike(self._key)
+        self._placed = self._key is not None and digits_alike(self._key)
         self._numbers = model.numbered(np.arange(len(model.order))).tolist()
         self._shapes: dict[bytes, _Shape] = {}
-        self._time = nan
+        self._text, self._time = b"", nan
 
     def scores(self, line: bytes) -> list[tuple[bytes, float]]:
         """The key of each session that a line (without its end) belongs to, and the session's score with it."""
         zeros = zeroed(line)
-        event, stamp, only = self._shapes.get(zeros) or self._shape(zeros, line)
+        event, stamp, only, places = self._shapes.get(zeros) or self._shape(zeros, line)
         if stamp is not None:
-            time = seconds(line[stamp], self.form.time)
-            if time == time:  # else it has none: that of the line before
-                self._time = time
-        step, time = self.stepper.step, self._time
+            text = line[stamp.place]
+            if text != self._text:
+                self._text, time = text, stamp.read(text)
+                if time == time:  # else it has none: that of the line before
+                    self._time = time
+        step, time = self._step, self._time
         if only is not None:
             key = line[only]
             return [(key, step(key, event, time))]
-        return [(key, step(key, event, time)) for key in self._keys(line)]
+        keys = self._keys(line) if places is None else dict.fromkeys([line[place] for place in places])
+        return [(key, step(key, event, time)) for key in keys]
 
     def _shape(self, zeros: bytes, line: bytes) -> _Shape:
         """What is alike in all lines that differ in their digits alone; remembered."""
-        event, number = self.parser.event_id(line), self._numbers
-        keys = [match.span(match.re.groups) for match in self._key.finditer(line)] if self._places else ()
-        shape = number[event] if event < len(number) else event, self.form.stamp(line), slice(*keys[0]) if len(keys) == 1 else None
+        event, places = self.parser.event_id(line), None
+        if self._placed:
+            places = [slice(*match.span(self._key.groups)) for match in self._key.finditer(line)]
+        only = places[0] if places is not None and len(places) == 1 else None
+        shape = self._numbers[event] if event < len(self._numbers) else event, self.form.stamp(line), only, places
         if event != UNKNOWN and len(line) <= MAX_LENGTH:
             if len(self._shapes) >= MAX_SHAPES:
                 self._shapes.clear()

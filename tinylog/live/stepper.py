@@ -136,12 +136,12 @@ class _Incremental:
     """A model of rules and small students alone. Its memory: that of the rules, and that of the student."""
 
     def __init__(self, model: Model, size: int) -> None:
-        self.size, self.threshold, self.thresholds = size, model.threshold, model.thresholds
-        self.network = Network(model) if "distillog" in model.thresholds else None
-        by_rules = "rules" in model.thresholds or self.network is not None and self.network.config.rules
-        self.facts = Facts(model.detectors["rules"]) if by_rules else None
-        self.parts = [part for part in (self.facts, self.network) if part is not None]
-        self.start = tuple(part.start for part in self.parts)
+        self.size, self.threshold = size, model.threshold
+        self.by_rules, self.by_network = map(model.thresholds.get, ("rules", "distillog"))
+        self.network = None if self.by_network is None else Network(model)
+        told = self.by_rules is not None or self.network is not None and self.network.config.rules
+        self.facts = Facts(model.detectors["rules"]) if told else None
+        self.start = tuple(part and part.start for part in (self.facts, self.network))
 
     @staticmethod
     def knows(model: Model) -> bool:
@@ -149,14 +149,14 @@ class _Incremental:
 
     def after(self, memory: tuple, before: Sequence[int], events: Sequence[int]) -> tuple:
         """What is known when `events` follow those that were `before`."""
-        return tuple([part.after(old, before, events) for part, old in zip(self.parts, memory)])
+        facts, state = memory
+        return self.facts and self.facts.after(facts, before, events), self.network and self.network.after(state, before, events)
 
     def score(self, memory: tuple, events: Sequence[int]) -> float:
         """Of a window of these events, which `memory` is about."""
-        evidence = [] if self.facts is None else self.facts.evidence(memory[0])
-        margin = -inf
-        for name, threshold in self.thresholds.items():
-            by_rules = name == "rules"
-            score = self.facts.score(evidence) if by_rules else self.network.score(memory[-1], evidence, self.size - len(events))
-            margin = max(margin, score - threshold)
+        facts, state = memory
+        evidence = () if facts is None else self.facts.evidence(facts)
+        margin = -inf if self.by_rules is None else self.facts.score(evidence) - self.by_rules
+        if state is not None:
+            margin = max(margin, self.network.score(state, evidence, self.size - len(events)) - self.by_network)
         return round(margin + self.threshold, 3) + 0.0

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import ConfigError
-from .minutes import split
+from .minutes import Stamp, split
 from .timestamps import second_span, seconds
 
 _TIME = rb"\d+:\d+:\d+(?:[.,]\d+)?"
@@ -110,10 +110,10 @@ class Format:
                              for minute, line, seconds in zip(minutes, lines, more.tolist())], np.float64)
         return np.fromiter(map(known.__getitem__, minutes), np.float64, len(lines)) + more
 
-    def stamp(self, line: bytes) -> slice | None:
+    def stamp(self, line: bytes) -> Stamp | None:
         """Where the time of a line stands, the same in all lines that differ in their digits alone; None where there is none."""
         match = None if self.time is None else self.lead.match(line)
-        return slice(*match.span("time")) if match and match["time"] else None
+        return Stamp(match, self.time) if match and match["time"] else None
 
     def _seconds(self, text: bytes, year: int | None, width: int | None = None) -> float | None:
         match = self.lead.match(text)
