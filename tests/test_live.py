@@ -18,10 +18,11 @@ import tinylog
 from tinylog.detectors import Sizes, distillog
 from tinylog.detectors.distillog import PUBLISHED_STUDENT, STUDENT, Config
 from tinylog.errors import InputError
+from tinylog.live.lines import Live
 from tinylog.live.stepper import Stepper
 from tinylog.model import Model, bundled
 from tinylog.pipeline import read, recognise
-from tinylog.reading.formats import FORMATS
+from tinylog.reading.formats import FORMATS, session_keys
 from tinylog.records import Windows
 from tinylog.streaming.scorer import Scorer
 from tinylog.windowing import WindowSpec
@@ -181,6 +182,38 @@ def test_bounds_hold_and_say_so(hdfs):
         few.step(key, 5)
     assert few.counters["sessions_forgotten"] == 1  # "b", silent for the longest
     assert few.step("a", 22) == large.score([5, 5, 22]) and few.step("b", 22) == large.score([22])
+
+
+LINES = st.sampled_from([
+    b"081109 203518 143 INFO dfs.DataNode$DataXceiver: Receiving block blk_%d src: /10.0.0.1:50010 dest: /10.0.0.2:50010",
+    b"081109 2035%02d 143 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block blk_-3 terminating",
+    b"%d 203518 143 INFO dfs.FSNamesystem: BLOCK* ask 10.0.0.1:50010 to delete  blk_-1 blk_%d blk_-1",
+    b"081110 003518 143 INFO dfs.FSNamesystem: no block at all, %d", b"blk_%d", b"081111 2%d3518 unheard of words blk_12 %d"])
+
+
+@pytest.mark.parametrize("session", [None, r"blk_-?[1-9]\d*", r"blk_(-?\d)?", r"a?ask (\S+)|blk_-?\d+"])
+@settings(max_examples=40, deadline=None)
+@given(lines=st.lists(st.tuples(LINES, st.lists(st.integers(0, 130), min_size=2, max_size=2)), max_size=25))
+def test_lines_have_the_events_keys_and_times_that_a_batch_reads(session, lines):
+    model, form = bundled(FORMATS["hdfs"]), FORMATS["hdfs"]
+    lines = [line % tuple(numbers[:line.count(b"%")]) for line, numbers in lines]
+    pipeline = model.reading(form).pipeline(form, session=session, timeout=3600.0)
+    live, stepper, parser, time, expected = Live(model, pipeline), Stepper(model, pipeline.spec), model.reading(form).parser, np.nan, []
+    for line in lines:
+        event, found = int(model.numbered(parser.learn(line + b"\n"))[0]), form.times([line])[0]
+        time = time if np.isnan(found) else found
+        expected.append([(key, stepper.step(key, event, time)) for key in session_keys([line], pipeline.key)[0]])
+    assert [live.scores(line) for line in lines] == expected
+
+
+def test_shapes_of_lines_are_bounded(hdfs, monkeypatch):
+    monkeypatch.setattr("tinylog.live.lines.MAX_SHAPES", 3)
+    live = hdfs.live("hdfs")
+    for i in range(1, 9):
+        live.scores(b"x" * i + b" blk_1")
+        assert 0 < len(live._shapes) <= 3
+    live.scores(b"x" * 2000 + b" blk_1")
+    assert not any(len(shape) > 1024 for shape in live._shapes)
 
 
 def test_new_templates_of_the_log_are_read_by_their_text(hdfs):

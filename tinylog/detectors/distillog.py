@@ -31,7 +31,7 @@ from ..records import PAD, UNKNOWN, Reason, Windows
 from . import Sizes
 from .rules import NAMES
 
-CHUNK = 8192  # states of one step computed at once: bounds memory
+CHUNK = 16384  # states of one step computed at once: bounds memory, 50 steps of them are 3 MiB
 SCALE = 4.0  # the evidence of rules divided by it is about as large as states: the head's decay is fair to both
 
 

@@ -54,10 +54,11 @@ def infer_rows(ids: np.ndarray, E: np.ndarray, params: Params, mask: np.ndarray 
         raise IndexError(f"there is no row {ids.max()} in a table of {len(E)}")
     steps = stacked.n_steps(T, mask)
     first = part(params, "0")
-    folded, padded = table(E, first), len(E)
+    folded, padded = np.ascontiguousarray(table(E, first).T), len(E)  # what one row adds lies side by side
     rows = ids[:, :steps] if mask is None else np.where(mask[:, :steps], ids[:, :steps], padded)
     rows = np.ascontiguousarray(rows.T, dtype=np.intp)  # (steps, B)
-    h = _infer(lambda t, out: folded.take(rows[t], 1, out, "clip"), first, steps, B)
+    taken = np.empty((B, folded.shape[1]), folded.dtype)
+    h = _infer(lambda t, out: np.copyto(out, folded.take(rows[t], 0, taken, "clip").T), first, steps, B)
     pad = stacked.padding(mask, steps, h.dtype)
     for i in range(1, stacked.depth_of(params)):
         h = _infer(_sums(h, part(params, str(i)), pad), part(params, str(i)), steps, B)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..model import Model
 
 MAX_HIDDEN = 8  # units up to which plain numbers are faster than arrays
+FAR, WIDE = 600.0, 100.0  # arguments of gates beyond FAR are as far as it, and what states add stays below WIDE: exp of both is a number
 
 
 class Network:
@@ -35,7 +36,7 @@ class Network:
         config, p = self.detector.config, self.detector.params
         H = config.hidden
         weights = (p["head.W"][1].astype(float) - p["head.W"][0]).tolist()
-        self.config = config
+        self.config, self.sided = config, config.counts or config.noisy_or
         self.advance = _compiled(_advance(part(p, "gru.0"), part(p, "attention")))
         self.read = _compiled(_read(H, weights[:H], weights[H:2 * H] if config.last else []))
         self.side = weights[H * (1 + config.last):]
@@ -47,17 +48,22 @@ class Network:
 
     @staticmethod
     def knows(detector: distillog.Detector) -> bool:
-        """Whether it is small enough, and its attention within what exp can tell."""
-        largest = float(np.abs(detector.params.get("attention.u", np.zeros(1))).sum())  # |e| is below it: exp(e) is a number, and not 0
-        return detector.config.layers == 1 and detector.config.hidden <= MAX_HIDDEN and largest < 300
+        """Whether it is small enough, and its arguments within what exp can tell."""
+        if detector.config.layers > 1 or detector.config.hidden > MAX_HIDDEN:
+            return False
+        U, u = (np.abs(detector.params.get(name, np.zeros((1, 1)))) for name in ("gru.0.U", "attention.u"))
+        return max(U.sum(1).max(), u.sum()) < WIDE
 
     def after(self, memory: tuple, before: Sequence[int], events: Sequence[int]) -> tuple:
         """The memory when `events` follow those that were `before`."""
         state, counted, none = memory
-        events = [self._known(event) for event in events]
-        if self.config.counts or self.config.noisy_or:
+        try:
+            inputs = list(map(self.inputs.__getitem__, events))
+        except IndexError:  # of an event that training did not have
+            return self.after(memory, before, [self._known(event) for event in events])
+        if self.sided:
             counted, none = self._side(counted, none, [self._known(event) for event in before], events)
-        return self.advance([self.inputs[event] for event in events], state), counted, none
+        return self.advance(inputs, state), counted, none
 
     def score(self, memory: tuple, evidence: Sequence[float], rest: int) -> float:
         """Log-odds; `rest` places of the window are empty."""
@@ -98,6 +104,8 @@ class Network:
         every = self.model.with_tables(Windows(np.arange(n, dtype=np.int32)[None]), "distillog")
         rows, E, u = self.detector.table(every)
         columns = gru.table(E.astype(np.float64), part(self.detector.params, "gru.0"))[:, rows[0]]
+        rz = columns[:2 * self.config.hidden]
+        np.clip(-2 * rz, -FAR, FAR, out=rz)  # by exp, where the batch has tanh of the half
         self.inputs = [tuple(column) for column in columns.T.tolist()]
         self.row_of = self.detector.rows(every)[0].tolist()
         self.alarms = np.logaddexp(0, u[:, 0].astype(np.float64)).tolist() if self.config.noisy_or else []
@@ -106,17 +114,19 @@ class Network:
 def _advance(p: Params, attended: Params) -> str:
     """Source of `run(inputs, state) -> state`: some steps of gru.py and attention.py, each weight a constant of the loop.
 
-    As `gru.table` has halved what is behind r and z, with t = tanh: r m = (1 + t_r) m / 2, and h' = ((n + h) + t_z (h - n)) / 2.
+    With e = exp(-x), s(x) = 1 / (1 + e): r m = m / (1 + e_r), and h' = (n e_z + h) / (1 + e_z).
     """
     H = p["U"].shape[1]
-    U, c = (p["U"].astype(float) / 2).tolist(), (p["c"].astype(float) / 2).tolist()
+    U, c = p["U"].astype(float), p["c"].astype(float).tolist()
+    U[:2 * H] *= -1
+    U = U.tolist()
     h, s = ([f"{name}{i}" for i in range(H)] for name in "hs")
     state, inputs = ", ".join([*h, *s, "total"]), ", ".join(f"a{i}" for i in range(3 * H))
     lines = []
     for i in range(H):
-        lines.append(f"n{i} = tanh(a{2 * H + i} + (1.0 + tanh({_sum(U[i], h)} + a{i})) * ({_sum(U[2 * H + i], h, c[2 * H + i])}))")
-        lines.append(f"z{i} = tanh({_sum(U[H + i], h)} + a{H + i})")
-    lines += [f"h{i} = 0.5 * (n{i} + h{i} + z{i} * (h{i} - n{i}))" for i in range(H)]
+        lines.append(f"n{i} = tanh(a{2 * H + i} + ({_sum(U[2 * H + i], h, c[2 * H + i])}) / (1.0 + exp({_sum(U[i], h)} + a{i})))")
+        lines.append(f"e{i} = exp({_sum(U[H + i], h)} + a{H + i})")
+    lines += [f"h{i} = (n{i} * e{i} + h{i}) / (1.0 + e{i})" for i in range(H)]
     if attended:
         units = zip(attended["W"].tolist(), attended["b"].tolist(), attended["u"].tolist())
         lines.append("w = exp(" + " + ".join(f"{u!r} * tanh({_sum(W, h, b)})" for W, b, u in units) + ")")

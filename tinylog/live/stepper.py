@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Sequence
 from math import inf, nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,14 +28,16 @@ if TYPE_CHECKING:
 
 MAX_STATES = 100_000  # remembered at once
 MAX_OPEN = 100_000  # sessions
+EVENT_BITS = 32  # an event id has no more
 
 
-class _State(NamedTuple):
-    """What is known of some first events of a session."""
+class _State:
+    """What is known of some first events of a session. `number` and an event id above 0 make a number of their own."""
 
-    number: int
-    score: float
-    memory: tuple
+    __slots__ = ("number", "score", "memory")
+
+    def __init__(self, number: int, score: float, memory: tuple) -> None:
+        self.number, self.score, self.memory = number << EVENT_BITS, score, memory
 
 
 class _Session:
@@ -63,7 +65,7 @@ class Stepper:
         self._by_lines = spec.kind == "lines"  # a full window ends
         self._scorer = (_Incremental if _Incremental.knows(model) else _Whole)(model, spec.size)
         self._start = _State(0, 0.0, self._scorer.start)
-        self._after: dict[tuple, _State] = {}
+        self._after: dict[int | tuple[int, ...], _State] = {}  # by a state and an event; by a window that is full
         self._open: OrderedDict[Hashable, _Session] = OrderedDict()  # the one with the latest event stands last
 
     def step(self, session_key: Hashable, event_id: int, time: float = nan) -> float:
@@ -78,7 +80,7 @@ class Stepper:
         if len(events) == self.size:
             state = self._slid(events, event_id)
         else:
-            key = session.state.number, event_id
+            key = session.state.number + event_id
             state = self._after.get(key) or self._remember(key, self._scorer.after(session.state.memory, events, [event_id]), [*events, event_id])
             events.append(event_id)
         session.state = state
@@ -101,10 +103,10 @@ class Stepper:
         """The window without its first event, and with one more at its end."""
         del events[0]
         events.append(event_id)
-        key = None, *events
+        key = tuple(events)
         return self._after.get(key) or self._remember(key, self._scorer.after(self._start.memory, [], events), events)
 
-    def _remember(self, key: tuple, memory: tuple, events: list[int]) -> _State:
+    def _remember(self, key: int | tuple[int, ...], memory: tuple, events: list[int]) -> _State:
         if len(self._after) >= self.max_states:
             self.counters["states_forgotten"] += len(self._after)
             self._after.clear()
@@ -134,12 +136,12 @@ class _Incremental:
     """A model of rules and small students alone. Its memory: that of the rules, and that of the student."""
 
     def __init__(self, model: Model, size: int) -> None:
-        self.size, self.threshold, self.thresholds = size, model.threshold, model.thresholds
-        self.network = Network(model) if "distillog" in model.thresholds else None
-        by_rules = "rules" in model.thresholds or self.network is not None and self.network.config.rules
-        self.facts = Facts(model.detectors["rules"]) if by_rules else None
-        self.parts = [part for part in (self.facts, self.network) if part is not None]
-        self.start = tuple(part.start for part in self.parts)
+        self.size, self.threshold = size, model.threshold
+        self.by_rules, self.by_network = map(model.thresholds.get, ("rules", "distillog"))
+        self.network = None if self.by_network is None else Network(model)
+        told = self.by_rules is not None or self.network is not None and self.network.config.rules
+        self.facts = Facts(model.detectors["rules"]) if told else None
+        self.start = tuple(part and part.start for part in (self.facts, self.network))
 
     @staticmethod
     def knows(model: Model) -> bool:
@@ -147,14 +149,14 @@ class _Incremental:
 
     def after(self, memory: tuple, before: Sequence[int], events: Sequence[int]) -> tuple:
         """What is known when `events` follow those that were `before`."""
-        return tuple([part.after(old, before, events) for part, old in zip(self.parts, memory)])
+        facts, state = memory
+        return self.facts and self.facts.after(facts, before, events), self.network and self.network.after(state, before, events)
 
     def score(self, memory: tuple, events: Sequence[int]) -> float:
         """Of a window of these events, which `memory` is about."""
-        evidence = [] if self.facts is None else self.facts.evidence(memory[0])
-        margin = -inf
-        for name, threshold in self.thresholds.items():
-            by_rules = name == "rules"
-            score = self.facts.score(evidence) if by_rules else self.network.score(memory[-1], evidence, self.size - len(events))
-            margin = max(margin, score - threshold)
+        facts, state = memory
+        evidence = () if facts is None else self.facts.evidence(facts)
+        margin = -inf if self.by_rules is None else self.facts.score(evidence) - self.by_rules
+        if state is not None:
+            margin = max(margin, self.network.score(state, evidence, self.size - len(events)) - self.by_network)
         return round(margin + self.threshold, 3) + 0.0

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import ConfigError
-from .minutes import split
+from .minutes import Stamp, split
 from .timestamps import second_span, seconds
 
 _TIME = rb"\d+:\d+:\d+(?:[.,]\d+)?"
@@ -43,6 +43,9 @@ _RECORD = rb"(?P<time>" + _RFC3339 + rb"|-) ", rb"(?P<host>\S+) (?P<level>\S+) (
 _SYSLOG_BEGINS = rb"[<\dADFJMNOS]"
 _NOBODY = rb"(?!-$).*"
 _CLUSTER = rb"(?:(?P<host>\S+) " + _MONTH_DAY + rb" \S+ " + _TAG + rb")?"
+
+# Text of a pattern that names all digits at once (\d, [0-9]) or none: escapes, counts, sets, and what is neither
+_NO_CERTAIN_DIGIT = rb"(?:\\\D|\{\d+(?:,\d*)?\}|\[\^?\]?(?:\\\D|(?<!-)0-9|[^\]\\\d])*\]|[^\[\\\d])*"
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,10 @@ class Format:
                 times[i] = self._seconds(lines[i], year)
         return times
 
-    def time_of(self, line: bytes) -> float:
-        """Seconds since 1970 of one line, NaN where it has no time."""
-        return np.nan if self.time is None else self._seconds(line, None)
+    def stamp(self, line: bytes) -> Stamp | None:
+        """Where the time of a line stands, the same in all lines that differ in their digits alone; None where there is none."""
+        match = None if self.time is None else self.lead.match(line)
+        return Stamp(match, self.time) if match and match["time"] else None
 
     def _seconds(self, text: bytes, year: int | None, width: int | None = None) -> float | None:
         match = self.lead.match(text)
@@ -147,6 +151,13 @@ def session_keys(lines: Sequence[bytes], pattern: re.Pattern[bytes]) -> list[tup
     """The distinct session keys of each line, in order of their first occurrence; () where there is none."""
     find = pattern.findall
     return [tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found)) for found in map(find, lines)]
+
+
+def digits_alike(pattern: re.Pattern[bytes]) -> bool:
+    """Whether a pattern tells no digit from another, as far as its text says: then it is found at the same places of all lines that
+    differ in their digits alone.
+    """
+    return b"(?P=" not in pattern.pattern and re.fullmatch(_NO_CERTAIN_DIGIT, pattern.pattern) is not None
 
 
 def session_pattern(text: str) -> re.Pattern[bytes]:
