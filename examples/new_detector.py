@@ -55,7 +55,7 @@ class Detector:
     def explain(self, windows: Windows, i: int) -> Reason:
         """The last event of the first new triple, and what follows the two before it in normal windows."""
         window = windows.take(slice(i, i + 1))
-        new, n = self._new(window)[0], int(window.lengths[0])
+        new = self._new(window)[0]
         position = int(new.argmax())
         before = _triples(window)[0, position] >> 20
         known = self.params["triples"][self.params["triples"] >> 20 == before] & 0xFFFFF
