@@ -274,7 +274,7 @@ def test_state_of_something_else_is_refused(tmp_path):
     book = Journal(tmp_path / "state")
     book.renew({**book.read().snapshot, "format": 99})
     book.close()
-    with pytest.raises(StateError, match="state of format 99, this tinylog writes 1"):
+    with pytest.raises(StateError, match="state of format 99, this tinylog writes 2"):
         toy_run(tmp_path / "state", [log])
 
 

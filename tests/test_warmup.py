@@ -126,6 +126,35 @@ def fresh(log: list[Block]) -> list[tuple]:
     return [(alert.line_no, alert.reason, alert.why, alert.score) for alert in scorer.run(rest)]
 
 
+TALE = ("opening blk_{} now", "writing blk_{} to disk", "blk_{} is flushed", "closing blk_{} quietly")
+TROUBLE = ("the disk of blk_{} is on fire", "blk_{} lost its way home", "checksum of blk_{} is wrong entirely")
+
+
+def tales(n: int, first: int, trouble: bool) -> list[bytes]:
+    """Lines of n blocks, side by side; every ninth has a line that was never seen, in the middle or when it should be over."""
+    rng, events = np.random.default_rng(1), []
+    for k in range(first, first + n):
+        events += [(3 * k + 2 * step, text.format(k)) for step, text in enumerate(TALE)]
+        if trouble and k % 9 == 2:
+            events.append((3 * k + int(rng.choice((1, 9, 40))), str(rng.choice(TROUBLE)).format(k)))
+    return [f"260301 {8 + t // 3600:02d}{t // 60 % 60:02d}{t % 60:02d} 5 INFO dfs.X: {text}\n".encode() for t, text in sorted(events)]
+
+
+def test_which_session_stands_for_a_cause_does_not_depend_on_how_the_stream_is_cut():
+    """What is certain of an open session and what the end of another tells come in the order of the lines that decided them."""
+    hdfs, lines = FORMATS["hdfs"], tales(400, 3000, True)
+    model = warmup.warmed_up([Block(b"".join(tales(800, 0, False)), 1, None)], hdfs, timeout=20)
+
+    def told(places):
+        own = model.reading(hdfs)
+        scorer = Scorer(own, own.pipeline(hdfs, timeout=20))
+        return [(alert.session, alert.reason, alert.template) for alert in scorer.run(cut(b"".join(lines), places))], scorer.counters
+
+    whole = told([])
+    assert len(whole[0]) > 1 and whole[1]["repeated"] > 2 and whole[1]["burst"] > 2
+    assert all(told(places) == whole for places in (range(1, len(lines)), range(7, len(lines), 7), [500]))
+
+
 @pytest.mark.parametrize("n, wanted, lines", [(300, None, 150), (3001, None, 1500), (30_000, None, 10_000), (12_000, None, 6000), (300, 7, 7), (3000, 600.0, 300)])
 def test_how_much_is_learned_from(n, wanted, lines):
     data = log(n)

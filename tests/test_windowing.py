@@ -34,7 +34,7 @@ def shown(sessions):
 
 
 def everything(sessions):
-    return [(*row, session.order, session.file, str(session.first_time), str(session.last_time))
+    return [(*row, session.order, session.file, str(session.first_time), str(session.last_time), session.ended)
             for row, session in zip(shown(sessions), sessions)]
 
 
@@ -60,7 +60,7 @@ def test_sessions_keep_the_last_events_and_count_all():
 def test_sessions_end_with_silence_in_log_time():
     sessions = Sessions(size=9, timeout=10)
     closed = sessions.add(block([2, 3, 4, 5, 6], [(b"a",), (b"b",), (b"a",), (b"c",), (b"b",)], [0, 1, 9, 12, 13]))
-    assert shown(closed) == [(b"b", [3], [2], 1, 2, None)]  # at 12 s, though its own next line comes at 13 s
+    assert shown(closed) == [(b"b", [3], [2], 1, 2, None)] and closed[0].ended == 4  # at 12 s, though its own next line comes at 13 s
     assert sessions.add(block([7, 8], [(), (b"c",)], [18, 19], first=6)) == []
     assert shown(sessions.add(block([9], [()], [19.5], first=8))) == [(b"a", [2, 4], [1, 3], 2, 1, None)]
     assert [session.key for session in sessions.close()] == [b"c", b"b"]

@@ -7,6 +7,7 @@ sessions alone, in a session that already scores above the threshold.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -174,19 +175,19 @@ class Scorer:
 
     def _in_order(self, step: Step) -> Iterator[Alert]:
         """The alerts of a block in the order of the lines that decided them, so that what is told does not depend on how blocks are cut."""
-        before = [*self._rates(step.events), *self._judge(step.certain, closed=False)]
-        if self.pipeline.spec.kind == "session":  # closed ones come behind all else
-            yield from self._told_of(before)
-            for part in self._few_at_a_time(step.closed):
-                yield from self._told_of(self._judge(part, closed=True))
-        else:
-            yield from self._told_of([*before, *chain.from_iterable(self._judge(part, closed=True) for part in self._few_at_a_time(step.closed))])
+        waiting = sorted([*self._rates(step.events), *self._judge(step.certain, closed=False)], key=_when)
+        for part in self._few_at_a_time(step.closed):
+            found = list(self._judge(part, closed=True))
+            until = bisect_right(waiting, (self._decided(part[-1], True), True), key=_when)
+            yield from self._told_of([*waiting[:until], *found])
+            waiting = waiting[until:]
+        yield from self._told_of(waiting)
         over = [session.order for session in step.closed]
         self._told.difference_update(over)
         self._silenced.difference_update(over)
 
     def _told_of(self, found: Iterable[Candidate]) -> Iterator[Alert]:
-        for _, alert, session, closed in sorted(found, key=lambda each: each[0]):
+        for _, alert, session, closed in sorted(found, key=_when):
             if session is not None and session.order in self._told:
                 continue
             if self._is_told(alert, session):
@@ -200,14 +201,18 @@ class Scorer:
             return
         windows, scores, names, found = self._scored(sessions, closed)
         self.counters["sessions"] += closed * len(sessions)
-        whenever = closed and self.pipeline.spec.kind == "session"  # the line that shows that a session is over is not known
         for i in found.tolist():
             session = sessions[i]
             if session.order not in self._told:
                 window = self.model.prepared(windows.take(slice(i, i + 1)))
                 alert = explained(self._model(closed), session, window, 0, float(scores[i]), self.threshold, names[i])
-                decided = math.inf if whenever or not session.line_nos else session.line_nos[-1]
-                yield Candidate((decided, closed), alert, session, closed)
+                yield Candidate((self._decided(session, closed), closed), alert, session, closed)
+
+    def _decided(self, session: Session, closed: bool) -> float:
+        """The number of the line that decided on a session, or on a window; of what only the log's end closed, behind all."""
+        if closed and self.pipeline.spec.kind == "session":
+            return session.ended or math.inf
+        return session.line_nos[-1] if session.line_nos else math.inf
 
     def _rates(self, events: Events | None) -> Iterator[Candidate]:
         """What comes too often, or no longer."""
@@ -269,6 +274,10 @@ class Scorer:
         new = self.model.unseen(event_ids)
         self.counters["unseen"] += int(new.sum())
         return new
+
+
+def _when(candidate: Candidate) -> tuple[float, bool]:
+    return candidate.when
 
 
 def _some_lines(block: Block, data: bytes, lines: slice) -> Block:

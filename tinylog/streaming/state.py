@@ -35,7 +35,7 @@ from .sink import Sink
 if TYPE_CHECKING:
     from .scorer import Scorer
 
-FORMAT = 1
+FORMAT = 2
 EVERY = 600.0  # seconds between snapshots of what came by a pipe
 LEAST, TIMES = 4 << 20, 16  # bytes of log, and times the last snapshot's bytes, after which one is due at once
 

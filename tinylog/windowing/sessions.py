@@ -46,6 +46,7 @@ class Session:
     event: int = 0
     line_no: int = 0
     line: bytes = b""
+    ended: int = 0  # number of the line that showed that it is over; 0: it is not, or the log was
 
     @property
     def n_events(self) -> int:
@@ -128,7 +129,7 @@ class Sessions:
         file, timeout, enough = events.file, self.timeout, 2 * self.size
         for event, keys, line_no, time, label, rarity, line in self._lines(events):
             if time > self._next_expiry:
-                self._expire(time, closed)
+                self._expire(time, line_no, closed)
             if not keys:
                 self.counters["lines_without_session"] += 1
             for key in keys:
@@ -202,15 +203,15 @@ class Sessions:
         old = self._open.pop(key, None)
         if old is not None:
             self.counters["timed_out"] += 1
-            closed.append(old)
+            self._end(old, line_no, closed)
         elif len(self._open) >= self.max_open:
             self.counters["evicted"] += 1
-            closed.append(self._open.popitem(last=False)[1])
+            self._end(self._open.popitem(last=False)[1], line_no, closed)
         session = self._open[key] = Session(key, self._begun, file, line_no, time, time)
         self._begun += 1
         return session
 
-    def _expire(self, now: float, closed: list[Session]) -> None:
+    def _expire(self, now: float, line_no: int, closed: list[Session]) -> None:
         """Closes sessions, beginning with the one silent for the most lines, up to the first that is not over."""
         self._next_expiry = now + self.timeout
         while self._open:
@@ -222,7 +223,12 @@ class Sessions:
                 break
             del self._open[key]
             self.counters["timed_out"] += 1
-            closed.append(session)
+            self._end(session, line_no, closed)
+
+    @staticmethod
+    def _end(session: Session, line_no: int, closed: list[Session]) -> None:
+        session.ended = line_no
+        closed.append(session)
 
     def _filled(self, times: np.ndarray | None) -> Iterable[float]:
         """The time of each line; a line without one has that of the line before it."""
