@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_SHAPES = 16_384  # remembered at once
 MAX_LENGTH = 1024  # bytes of a line whose shape is remembered
 # The event; where the time stands; where the only key does; where all do, None where only the pattern can tell
-_Shape = tuple[int, "Stamp | None", "slice | None", "list[slice] | None"]
+_Shape = tuple[int, Stamp | None, slice | None, list[slice] | None]
 
 
 class Live:
