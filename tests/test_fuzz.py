@@ -51,12 +51,6 @@ def test_whole_model_works() -> None:
     assert not fuzz.refused_or_works(fuzz.edited(b"", True)) and not fuzz.refused_or_works(fuzz.said_otherwise(b""))
 
 
-@pytest.mark.parametrize("edit", [
-    b'"bigram.count"', b'[["rules"', b'"subword_table"'])
-def test_parts_that_are_called_otherwise_are_missed_at_once(edit: bytes) -> None:
-    assert fuzz.refused_or_works(fuzz.BUNDLED.replace(edit.strip(b'"['), edit.strip(b'"[')[::-1], 1))
-
-
 def test_truncated_model_is_refused() -> None:
     """At every 7th byte of the header, every 97th behind it."""
     for size in [*range(0, fuzz.HEADER_END, 7), *range(fuzz.HEADER_END, len(fuzz.BUNDLED), 97)]:
@@ -65,8 +59,7 @@ def test_truncated_model_is_refused() -> None:
 
 @pytest.mark.slow
 def test_model_truncated_anywhere_is_refused() -> None:
-    """At each byte of the header, every 7th behind it, where arrays are all there is."""
-    for size in [*range(fuzz.HEADER_END), *range(fuzz.HEADER_END, len(fuzz.BUNDLED), 7)]:
+    for size in range(len(fuzz.BUNDLED)):
         assert fuzz.refused_or_works(fuzz.BUNDLED[:size])
 
 

@@ -3,7 +3,8 @@
 The normal lines of a log (those of sessions, or with a label column those lines, that are labelled normal) in order of time: the first
 half trains without labels, the second half is detected with several budgets; a session belongs to the half that it begins in. "Drawn":
 the sessions of each half are drawn instead, so that nothing changes between them. Promised is what the held-back windows of training allow
-to say, with 95 % of its own; found is what came, told what is left of it where a burst counts once. A log that changes between its halves is not "like what was held back", and shows it.
+to say, with 95 % of its own; found is what came, told what is left of it where a burst counts once. A log that changes between its halves
+is not "like what was held back", and shows it.
 """
 from __future__ import annotations
 

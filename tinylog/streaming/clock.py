@@ -75,6 +75,6 @@ class Clock:
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Clock:
         """What `to_json` described."""
-        clock = cls(state["longest"], state.get("tolerance", TOLERANCE))
+        clock = cls(state["longest"], state["tolerance"])
         clock.elapsed, clock._now, clock._latest = state["elapsed"], state["now"], state["latest"]
         return clock

@@ -128,7 +128,7 @@ class Scorer:
             self.causes = type(self.causes).from_json(values["causes"])
         if self.rates is not None:
             self.rates = Rates.from_json(values["rates"])
-        for part, state in (self.budget, values["budget"]), (self.adaptation, values.get("adaptation")):
+        for part, state in (self.budget, values["budget"]), (self.adaptation, values["adaptation"]):
             if part is not None and state is not None:
                 part.restore(state)
 
