@@ -5,7 +5,7 @@ import stat
 from collections import Counter
 
 import pytest
-from conftest import run_here
+from conftest import run_command, run_here
 
 from tinylog.model import Model
 from tinylog.output.prometheus import Figure, Textfile, as_text, figures
@@ -38,7 +38,7 @@ def scorer_of(made):
 
 def test_detect_writes_the_figures_of_its_run(made, tmp_path):
     path = tmp_path / "tinylog.prom"
-    done = run_here("detect", "-m", made.model, "--metrics", path, made.log)
+    done = run_command("detect", "-m", made.model, "--metrics", path, made.log)  # its seconds are those of a process
     found = parsed(path.read_text())
     raw = made.log.read_bytes()
     assert done.returncode == 0 and os.listdir(tmp_path) == ["tinylog.prom"]
